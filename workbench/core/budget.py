@@ -1,0 +1,126 @@
+"""Budgets: what a search may spend, reserved before it is spent."""
+
+import math
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from pydantic import Field
+
+from workbench.core.errors import BudgetExceeded
+from workbench.core.record import Record
+
+
+class Budget(Record):
+    """Hard limits; None is no limit. At least one of them should be set."""
+
+    calls: int | None = Field(default=None, ge=0)
+    """Language-model calls."""
+    tokens: int | None = Field(default=None, ge=0)
+    """Prompt and completion tokens together."""
+    seconds: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    """Seconds of model time: the sum over calls of how long each took when it was paid."""
+    usd: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    """US dollars."""
+
+
+class Spend(Record):
+    """What was spent; `usd` is None where a price is unknown, which is not zero."""
+
+    calls: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    usd: float | None = 0.0
+
+    def plus(self, other: "Spend") -> "Spend":
+        """The sum; unknown money stays unknown.
+
+        >>> Spend(calls=1, usd=None).plus(Spend(calls=2)).usd is None
+        True
+        """
+        usd = None if self.usd is None or other.usd is None else self.usd + other.usd
+        return Spend(
+            calls=self.calls + other.calls,
+            tokens=self.tokens + other.tokens,
+            seconds=self.seconds + other.seconds,
+            usd=usd,
+        )
+
+
+@dataclass
+class Meter:
+    """Watches one budget. Safe under threads: reserve the most a call can cost, then settle what it did.
+
+    Spent plus reserved never exceeds the budget, so concurrent calls can't overshoot together. A
+    reservation that does not fit raises and leaves everything as it was.
+    """
+
+    budget: Budget
+    spent: Spend = field(default_factory=Spend)
+    _held: list[Spend] = field(default_factory=list, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    @contextmanager
+    def reserve(self, most: Spend) -> Iterator[list[Spend]]:
+        """Hold `most` while a call runs; append what it really cost to the list that is given.
+
+        A call that fails before it costs anything appends nothing and frees its reservation.
+        Raises: BudgetExceeded before the call, naming the limit and what is left of it.
+        """
+        with self._lock:
+            self._check(most)
+            self._held.append(most)
+        actual: list[Spend] = []
+        try:
+            yield actual
+        finally:
+            with self._lock:
+                self._held.remove(most)
+                for cost in actual:
+                    self.spent = self.spent.plus(cost)
+
+    def charge(self, cost: Spend) -> None:
+        """Count what an earlier process of the same search paid for a call that is now replayed.
+
+        Raises: BudgetExceeded if it does not fit: exactly where an uninterrupted search would have stopped.
+        """
+        with self.reserve(cost) as actual:
+            actual.append(cost)
+
+    def left(self) -> Budget:
+        """What is neither spent nor held; None where there is no limit."""
+        with self._lock:
+            used = self._used()
+        return Budget.model_construct(
+            calls=None if self.budget.calls is None else self.budget.calls - used.calls,
+            tokens=None if self.budget.tokens is None else self.budget.tokens - used.tokens,
+            seconds=None if self.budget.seconds is None else self.budget.seconds - used.seconds,
+            usd=None if self.budget.usd is None else self.budget.usd - (used.usd or 0.0),
+        )
+
+    def _used(self) -> Spend:
+        used = self.spent
+        for held in self._held:
+            used = used.plus(held)
+        return used
+
+    def _check(self, most: Spend) -> None:
+        after = self._used().plus(most)
+        limits: tuple[tuple[str, float | None, float | None], ...] = (
+            ("calls", self.budget.calls, after.calls),
+            ("tokens", self.budget.tokens, after.tokens),
+            ("seconds", self.budget.seconds, after.seconds),
+            ("usd", self.budget.usd, after.usd),
+        )
+        for name, limit, value in limits:
+            if limit is None:
+                continue
+            if value is None:
+                raise BudgetExceeded(
+                    f"budget {name!r}: the price of this model is unknown; set a price or drop the limit"
+                )
+            if value > limit and not math.isclose(value, limit):
+                raise BudgetExceeded(
+                    f"budget {name!r}: {value:g} would exceed the limit of {limit:g}; raise it to go on"
+                )

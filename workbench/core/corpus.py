@@ -1,0 +1,89 @@
+"""Documents, and the tools an agent can find among them."""
+
+from collections.abc import Sequence
+
+from pydantic import Field, JsonValue, model_validator
+
+from workbench.core.errors import DataError
+from workbench.core.record import Record, digest_json
+
+
+class ToolSpec(Record):
+    """What an agent is told of a tool. It says nothing of how the tool runs, or who may run it."""
+
+    name: str = Field(min_length=1)
+    """The name a call uses; several tools of a catalogue may share it."""
+    description: str = ""
+    parameters: dict[str, JsonValue] = Field(default_factory=dict)
+    """A JSON Schema of type object: properties, required, and for each property type and description."""
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """Names of the arguments a call must have, in the order the schema gives."""
+        names = self.parameters.get("required", [])
+        return tuple(str(name) for name in names) if isinstance(names, list) else ()
+
+    @property
+    def properties(self) -> dict[str, dict[str, JsonValue]]:
+        """Each argument's schema, in the order the tool declares them."""
+        declared = self.parameters.get("properties", {})
+        if not isinstance(declared, dict):
+            return {}
+        return {name: schema for name, schema in declared.items() if isinstance(schema, dict)}
+
+
+class Document(Record):
+    """Something an index can return."""
+
+    doc_id: str = Field(min_length=1)
+    text: str
+    """What is searched and shown."""
+    title: str = ""
+    tool: ToolSpec | None = None
+    """The tool that this document describes, if it describes one."""
+
+
+class Corpus(Record):
+    """Documents in a fixed order, with unique ids."""
+
+    name: str
+    documents: tuple[Document, ...]
+
+    @model_validator(mode="after")
+    def _ids_are_unique(self) -> "Corpus":
+        seen: set[str] = set()
+        for document in self.documents:
+            if document.doc_id in seen:
+                raise ValueError(f"document {document.doc_id!r}: is in corpus {self.name!r} twice; ids must be unique")
+            seen.add(document.doc_id)
+        return self
+
+
+def catalogue(name: str, tools: Sequence[ToolSpec]) -> Corpus:
+    """A corpus of tools: equal tools once, ids made of the name and the content's digest, sorted by id.
+
+    Raises: DataError if there is no tool.
+    """
+    if not tools:
+        raise DataError(f"catalogue {name!r}: has no tool; name at least one data set that carries tools")
+    unique = {tool_id(tool): tool for tool in tools}
+    documents = (
+        Document(doc_id=key, text=describe(tool), title=tool.name, tool=tool) for key, tool in sorted(unique.items())
+    )
+    return Corpus(name=name, documents=tuple(documents))
+
+
+def tool_id(tool: ToolSpec) -> str:
+    """The id of a tool: its name and the first eight digits of its digest."""
+    return f"{tool.name}#{tool.digest[:8]}"
+
+
+def describe(tool: ToolSpec) -> str:
+    """The words by which a tool can be found: name, description, then each argument with its description."""
+    arguments = (f"{name} {schema.get('description', '')}" for name, schema in tool.properties.items())
+    return "\n".join((tool.name, tool.description, *arguments)).strip()
+
+
+def digest_documents(documents: Sequence[Document]) -> str:
+    """The digest of documents in their order, without their corpus's name."""
+    return digest_json([document.digest for document in documents])
