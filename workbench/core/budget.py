@@ -58,6 +58,8 @@ class Meter:
 
     budget: Budget
     spent: Spend = field(default_factory=Spend)
+    refusal: str = ""
+    """Why the last reservation was refused; empty if none was. Foreign loops swallow exceptions: this stays."""
     _held: list[Spend] = field(default_factory=list, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -69,7 +71,11 @@ class Meter:
         Raises: BudgetExceeded before the call, naming the limit and what is left of it.
         """
         with self._lock:
-            self._check(most)
+            try:
+                self._check(most)
+            except BudgetExceeded as refused:
+                self.refusal = str(refused)
+                raise
             self._held.append(most)
         actual: list[Spend] = []
         try:

@@ -21,6 +21,37 @@ class ExpectedCall(Record):
     arguments: dict[str, list[JsonValue]]
     """For each argument the values that are right; the empty string among them means it may be left out."""
 
+    def example(self) -> dict[str, JsonValue]:
+        """One right set of arguments: the first right value of each argument that must be given.
+
+        >>> tool = ToolSpec(name="ride", parameters={"properties": {"to": {}, "kind": {}}, "required": ["to"]})
+        >>> ExpectedCall(tool=tool, arguments={"kind": ["", "plus"], "to": ["Rome"]}).example()
+        {'to': 'Rome'}
+        """
+        required = self.tool.required
+        order = (*required, *(name for name in self.arguments if name not in required))
+        return {name: _first(self.arguments[name]) for name in order if _must(name, required, self.arguments)}
+
+
+def _must(name: str, required: Sequence[str], arguments: dict[str, list[JsonValue]]) -> bool:
+    values = arguments.get(name, [])
+    given = [value for value in values if value != ""]
+    return bool(given) and (name in required or "" not in values)
+
+
+def _first(values: list[JsonValue]) -> JsonValue:
+    return _plain(next((value for value in values if value != ""), ""))
+
+
+def _plain(value: JsonValue) -> JsonValue:
+    """Inside objects each key again holds the list of its right values."""
+    if isinstance(value, dict):
+        inner = {key: held if isinstance(held, list) else [held] for key, held in value.items()}
+        return {key: _first(held) for key, held in inner.items() if "" not in held}
+    if isinstance(value, list):
+        return [_plain(item) if isinstance(item, dict) else item for item in value]
+    return value
+
 
 class ExpectedAbstention(Record):
     """No tool fits: the agent should say so and call none."""

@@ -1,0 +1,38 @@
+"""Agents: dspy modules that answer requests, defined by data alone.
+
+One function to call: `build_agent(spec, index=index, lm=lm)` gives a callable, request in, `Prediction` out.
+Two patterns: `tool_call` (retrieve tools → choose → fill arguments, or abstain) and `answer` (retrieve
+passages → answer). `Oracle` and `Silent` calibrate metrics.
+
+Why data: an `AgentSpec` holds every knob and the learned program as JSON, so a search can vary it, a
+digest can name it, and a package can ship it without a class, a pickle or a key inside. Why our own
+prompt layout: dspy's adapters write field markers that a small base model can't follow; the compact one
+puts what repeats first and lets demo and constraint agree on the first token.
+"""
+
+from workbench.agents.agent import Agent, blamed, build_agent, learned
+from workbench.agents.baselines import Oracle, Silent
+from workbench.agents.layout import CompactAdapter, render_tool
+from workbench.agents.program import load_program, read_program
+from workbench.agents.schema import Arguments, argument_schema
+from workbench.agents.solved import examples
+from workbench.agents.spec import AgentSpec, Layout, Program
+
+__all__ = [
+    "Agent",
+    "AgentSpec",
+    "Arguments",
+    "CompactAdapter",
+    "Layout",
+    "Oracle",
+    "Program",
+    "Silent",
+    "argument_schema",
+    "blamed",
+    "build_agent",
+    "examples",
+    "learned",
+    "load_program",
+    "read_program",
+    "render_tool",
+]

@@ -1,0 +1,86 @@
+"""An agent: a spec, an index and a model, ready to answer."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+
+import dspy
+from dspy.utils.exceptions import LMError as DspyLMError
+
+from workbench.agents.answerer import Answerer
+from workbench.agents.layout import CompactAdapter
+from workbench.agents.program import load_program, read_program
+from workbench.agents.spec import AgentSpec
+from workbench.agents.tool_caller import ToolCaller
+from workbench.core import AgentError, LMError, Prediction, WorkbenchError, digest_json
+from workbench.retrieval import Index
+
+
+class Agent:
+    """Answers requests; safe to call from many threads at once."""
+
+    def __init__(self, spec: AgentSpec, index: Index, lm: dspy.LM) -> None:
+        self.spec = spec
+        self.index = index
+        self.lm = lm
+        self.adapter = CompactAdapter(spec.layout)
+        self.module = ToolCaller(spec, index) if spec.pattern == "tool_call" else Answerer(spec, index)
+        load_program(self.module, spec.program)
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of spec and index: what decides how it answers."""
+        return digest_json({"spec": self.spec.digest, "index": self.index.digest})
+
+    def __call__(self, request: str) -> Prediction:
+        """Answer one request.
+
+        Raises: LMError or BudgetExceeded if the model can't answer: not the agent's fault.
+        """
+        with self.speaking():
+            prediction = self.module(request=request).prediction
+        if not isinstance(prediction, Prediction):
+            raise AgentError(f"agent {self.digest[:12]!r}: its module returned no prediction")
+        return prediction
+
+    @contextmanager
+    def speaking(self) -> Iterator[None]:
+        """dspy's context of this agent, for this thread: its model and its prompt layout.
+
+        dspy's context does not reach plain threads, so it is entered for each call. What dspy wraps comes
+        out as the workbench's own error.
+        """
+        with dspy.context(lm=self.lm, adapter=self.adapter):
+            try:
+                yield
+            except DspyLMError as cause:
+                raise blamed(cause) from cause
+
+
+def blamed(error: BaseException) -> WorkbenchError:
+    """Our own error behind one that dspy wrapped, or an LMError with its text."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, WorkbenchError):
+            return cause
+        cause = cause.__cause__
+    return LMError(f"language model: {type(error).__name__}: {error}")
+
+
+def build_agent(spec: AgentSpec, *, index: Index, lm: dspy.LM) -> Agent:
+    """An agent from its data.
+
+    Raises: AgentError if the program does not fit the pattern, or if the index lacks what the spec asks for.
+    """
+    if spec.pattern == "tool_call" and any(document.tool is None for document in index.corpus.documents):
+        raise AgentError(f"agent pattern 'tool_call': corpus {index.corpus.name!r} has documents that are no tools")
+    if index.spec != spec.index:
+        raise AgentError(
+            f"agent: asks for index {spec.index!r} but was given {index.spec!r}; build the one it asks for"
+        )
+    return Agent(spec, index, lm)
+
+
+def learned(spec: AgentSpec, module: dspy.Module) -> AgentSpec:
+    """The spec with what a dspy optimizer has written into a module of it."""
+    return spec.model_copy(update={"program": read_program(module)})

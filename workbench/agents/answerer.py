@@ -1,0 +1,89 @@
+"""The answer pattern: find passages, answer from them, name the sources."""
+
+import json
+import time
+
+import dspy
+from dspy.utils.exceptions import AdapterParseError
+from pydantic import JsonValue
+
+from workbench.agents.spec import AgentSpec
+from workbench.agents.trace import Recorder
+from workbench.core import Prediction
+from workbench.lms import scope
+from workbench.retrieval import Index
+
+
+class AnswerFromPassages(dspy.Signature):
+    """Answer the request from the passages."""
+
+    passages: list[str] = dspy.InputField()
+    request: str = dspy.InputField()
+    answer: str = dspy.OutputField()
+
+
+MOST_CHARACTERS = 400
+
+
+class Answerer(dspy.Module):
+    """Retrieve k passages and answer from them; abstain where nothing is similar enough. Predictor: `respond`."""
+
+    taught = "respond"
+    """The predictor whose demos are the solved requests."""
+
+    def __init__(self, spec: AgentSpec, index: Index) -> None:
+        super().__init__()
+        self.spec = spec
+        self.index = index
+        self._texts = {document.doc_id: document.text for document in index.corpus.documents}
+        self.respond = dspy.Predict(AnswerFromPassages)
+
+    def __deepcopy__(self, memo: dict[int, object]) -> "Answerer":
+        """Optimizers copy programs: the predictor is copied, the index is shared."""
+        copied = Answerer(self.spec, self.index)
+        copied.respond = self.respond.deepcopy()
+        return copied
+
+    def forward(self, request: str) -> dspy.Prediction:
+        """Answer one request; the result is in the field `prediction`, a core `Prediction`."""
+        recorder = Recorder()
+        started = time.perf_counter()
+        hits = self.index.search(request, self.spec.k)
+        ranked = tuple(hit.doc_id for hit in hits)
+        recorder.add("retrieve_passages", "retriever", {"query": request}, {"documents": list(ranked)}, started)
+        similar = max((hit.parts.get("dense_similarity", 1.0) for hit in hits), default=0.0)
+        if not hits or similar < self.spec.abstain_below:
+            return dspy.Prediction(prediction=Prediction(ranked=ranked, abstained=True, steps=recorder.steps()))
+        passages = [self._texts[doc_id] for doc_id in ranked]
+        text, problem = self._respond(request, passages, recorder)
+        steps = recorder.steps()
+        return dspy.Prediction(prediction=Prediction(ranked=ranked, answer=text, malformed=problem, steps=steps))
+
+    def _respond(self, request: str, passages: list[str], recorder: Recorder) -> tuple[str | None, str]:
+        schema: dict[str, JsonValue] = {"type": "string", "maxLength": MOST_CHARACTERS}
+        constraint = {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
+        started = time.perf_counter()
+        with scope(module="respond"):
+            try:
+                reply = self.respond(
+                    passages=passages,
+                    request=request,
+                    demos=self.respond.demos[: self.spec.demos],
+                    config={"response_format": constraint},
+                )
+                text = _unquoted(str(reply.answer))
+                problem = ""
+            except AdapterParseError:
+                text, problem = None, "the answer is empty"
+        recorder.add("answer", "lm", {"request": request}, {"answer": text, "malformed": problem}, started)
+        return text, problem
+
+
+def _unquoted(text: str) -> str:
+    """The text of a JSON string; text that is none stays as it is."""
+    if not text.startswith('"'):
+        return text
+    try:
+        return str(json.loads(text))
+    except json.JSONDecodeError:
+        return text.strip('"')

