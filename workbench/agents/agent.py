@@ -12,7 +12,7 @@ from workbench.agents.layout import CompactAdapter
 from workbench.agents.program import load_program, read_program
 from workbench.agents.spec import AgentSpec
 from workbench.agents.tool_caller import ToolCaller
-from workbench.core import AgentError, LMError, Prediction, WorkbenchError, digest_json
+from workbench.core import AgentError, LMError, Prediction, ToolSpec, WorkbenchError, digest_json
 from workbench.retrieval import Index
 
 
@@ -79,6 +79,25 @@ def build_agent(spec: AgentSpec, *, index: Index, lm: dspy.LM) -> Agent:
             f"agent: asks for index {spec.index!r} but was given {index.spec!r}; build the one it asks for"
         )
     return Agent(spec, index, lm)
+
+
+def prompt_template(agent: Agent) -> str:
+    """The prompt of the predictor that answers, as its model sees it; what differs for each request in double braces.
+
+    Demos that are chosen for each request stand as `{{nearest solved requests}}`.
+    """
+    predictor = getattr(agent.module, agent.module.taught)
+    nearest = agent.spec.demo_choice == "nearest" and agent.spec.demos > 0
+    demos = [] if nearest else predictor.demos[: agent.spec.demos]
+    inputs: dict[str, object] = {name: f"{{{{{name}}}}}" for name in predictor.signature.input_fields}
+    if "tool" in inputs:
+        inputs["tool"] = ToolSpec(name="{{tool}}").model_dump_json()
+    message = agent.adapter.format(predictor.signature, demos, inputs)[0]
+    text = str(message["content"])
+    if not nearest:
+        return text
+    instructions = predictor.signature.instructions.strip()
+    return text.replace(instructions, f"{instructions}\n\n{{{{nearest solved requests: {agent.spec.demos}}}}}", 1)
 
 
 def learned(spec: AgentSpec, module: dspy.Module) -> AgentSpec:

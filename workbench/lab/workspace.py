@@ -7,7 +7,7 @@ from typing import Protocol
 
 from pydantic import JsonValue
 
-from workbench.core import Record, digest_json, short, write_record
+from workbench.core import Record, digest_json, read_record, short, write_record
 
 DONE = "done.json"
 
@@ -75,3 +75,16 @@ class Workspace:
             make(folder)
             write_record(folder / DONE, Done(stage=stage, inputs=inputs))
         return folder
+
+
+class Shipped(Record):
+    """What a stage put outside its folder: runs in the tracking store, a package."""
+
+    mlflow_run: str
+    winner_run: str = ""
+    package: Path | None = None
+
+    @classmethod
+    def read(cls, path: Path) -> "Shipped":
+        """What the stage wrote."""
+        return read_record(path, cls)

@@ -98,7 +98,7 @@ class AccountedEngine:
 
     def _key(self, request: Request) -> str:
         key = question(request, self.terms.identity)
-        if not request.config.temperature:
+        if not request.config.temperature or self._store is None:
             return key
         with self._lock:
             self._asked[(here().run, key)] += 1
@@ -109,10 +109,12 @@ class AccountedEngine:
     def _alone(self, key: str) -> Iterator[None]:
         with self._lock:
             lock = self._busy.setdefault(key, threading.Lock())
-        with lock:
-            yield
-        with self._lock:
-            self._busy.pop(key, None)
+        try:
+            with lock:
+                yield
+        finally:
+            with self._lock:
+                self._busy.pop(key, None)
 
     def _replay(self, key: str, kept: Answer) -> Response:
         if self._meter is not None and kept.paid_by == here().run and self._first(key):
@@ -130,7 +132,8 @@ class AccountedEngine:
             milliseconds = (time.perf_counter() - clock) * 1000
             answer = self._answer(request, response, milliseconds)
             actual.append(answer.spend)
-        self._first(key)
+        if self._meter is not None:
+            self._first(key)
         call = self._call(key, answer, cached=False, started=started)
         if self._store is not None:
             self._store.record(call, answer)

@@ -16,6 +16,7 @@ from workbench.lms.scripted import ScriptedEngine
 from workbench.lms.spec import EMBEDDED, LMSpec
 from workbench.lms.store import CallStore
 
+SCRIPTED = "scripted"
 _EXAMPLE = '"embedded", "openai/gpt-4o-mini", "anthropic/claude-sonnet-4-5"'
 
 
@@ -63,11 +64,19 @@ def identity(spec: LMSpec) -> str:
 
 
 def scripted_lm(
-    answer: Callable[[str], str] | ScriptedEngine, *, store: CallStore | None = None, meter: Meter | None = None
+    answer: Callable[[str], str] | ScriptedEngine,
+    *,
+    spec: LMSpec | None = None,
+    store: CallStore | None = None,
+    meter: Meter | None = None,
 ) -> dspy.LM:
-    """A model that answers by rule, accounted for like any other; its price is zero."""
+    """A model that answers by rule, accounted for like any other; its price is zero.
+
+    `spec` is the model it stands in for in a rehearsal: its answers are then kept under that model's name, so
+    never use the same call store for both.
+    """
     engine = answer if isinstance(answer, ScriptedEngine) else ScriptedEngine(answer)
-    return _accounted(LMSpec(model="scripted"), engine, store, meter)
+    return _accounted(spec or LMSpec(model=SCRIPTED), engine, store, meter)
 
 
 def replayed_lm(spec: LMSpec, recordings: tuple[Recording, ...]) -> dspy.LM:
@@ -91,7 +100,7 @@ def _accounted(spec: LMSpec, engine: Engine, store: CallStore | None, meter: Met
 
 def _pricing(spec: LMSpec) -> tuple[Pricing, float | None]:
     """How an answer is priced, and the most one call can cost."""
-    if spec.model in (EMBEDDED, "scripted"):
+    if spec.model in (EMBEDDED, SCRIPTED):
         return (lambda _request, _response: 0.0), 0.0
     price = spec.price
     if price is None:
@@ -108,15 +117,12 @@ def _pricing(spec: LMSpec) -> tuple[Pricing, float | None]:
 
 
 def _listed(spec: LMSpec) -> Pricing:
-    provider = spec.model.partition("/")[0]
+    provider, _, name = spec.model.partition("/")
 
     def price(request: Request, response: Response) -> float | None:
         with boundary(LMError, f"lm {spec.model!r}: can't be priced"):
-            usd, _ = estimate_cost(
-                response, provider=provider, requested_model=spec.model.partition("/")[2], request=request
-            )
-        known: float | None = usd
-        return known
+            usd: float | None = estimate_cost(response, provider=provider, requested_model=name, request=request)[0]
+        return usd
 
     return price
 

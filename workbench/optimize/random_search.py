@@ -39,7 +39,7 @@ class RandomSearch:
             if cases == total:
                 return
             keep = max(1, (len(trials) + 1) // 2)
-            specs = [trial.spec for trial in sorted(trials, key=_order)[:keep]]
+            specs = [search.spec(trial) for trial in sorted(trials, key=_order)[:keep]]
             cases = total if len(specs) == 1 else min(total, cases * 2)
 
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import dspy
 
 from workbench.core import BudgetExceeded, Episode, Meter, OptimizeError, boundary
-from workbench.evals.metric import metric
+from workbench.evals import metric
 from workbench.optimize.search import Task
 
 Reward = Callable[..., float]

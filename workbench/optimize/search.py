@@ -7,9 +7,9 @@ from typing import Protocol
 import dspy
 from pydantic import Field
 
-from workbench.agents import Agent, AgentSpec
-from workbench.core import BudgetExceeded, Case, Meter, OptimizeError, Record, Run, Spend, short
-from workbench.evals import EvaluationRequest, evaluate
+from workbench.agents import Agent, AgentSpec, Program
+from workbench.core import BudgetExceeded, Case, Meter, OptimizeError, Record, Report, Run, Spend, short
+from workbench.evals import EvaluationRequest, evaluate, summarize
 from workbench.lms import scope
 from workbench.optimize.space import changes
 
@@ -25,7 +25,10 @@ class Trial(Record):
     changes: dict[str, str]
     """Each knob that differs from the agent the search began with: old → new."""
     spec: AgentSpec
+    """Its knobs; the program stands under its digest in `Optimized.programs`."""
+    program_digest: str
     agent_digest: str
+    report: Report
     score: float | None = Field(ge=0, le=1)
     """Mean of the metric over the scored cases; None if none was scored."""
     scored: int
@@ -44,9 +47,16 @@ class Optimized(Record):
 
     best: Trial
     trials: tuple[Trial, ...]
+    programs: dict[str, Program]
+    """Every program that was tried, by digest: trials share them, and some hold a thousand demos."""
     stopped: str = ""
     """Why the search ended before it was through; empty if it ran to its end."""
     spent: Spend
+
+    @property
+    def winner(self) -> AgentSpec:
+        """The best candidate, whole."""
+        return self.best.spec.model_copy(update={"program": self.programs[self.best.program_digest]})
 
 
 @dataclass(frozen=True)
@@ -85,6 +95,7 @@ class Search:
     task: Task
     start: AgentSpec
     trials: list[Trial] = field(default_factory=list)
+    programs: dict[str, Program] = field(default_factory=dict)
 
     def attempt(self, spec: AgentSpec, *, origin: str, cases: int | None = None) -> Trial:
         """Try a candidate on the first `cases` validation cases, or all; the same candidate is tried once.
@@ -92,7 +103,7 @@ class Search:
         Raises: BudgetExceeded when a call no longer fits; what was paid is kept, the trial is not.
         """
         count = len(self.task.val) if cases is None else min(cases, len(self.task.val))
-        known = next((trial for trial in self.trials if trial.spec == spec and trial.cases == count), None)
+        known = next((one for one in self.trials if self.spec(one) == spec and one.cases == count), None)
         if known is not None:
             return known
         agent = self.task.build(spec)
@@ -100,6 +111,10 @@ class Search:
         self.trials.append(trial)
         self.task.on_trial(trial)
         return trial
+
+    def spec(self, trial: Trial) -> AgentSpec:
+        """A trial's candidate, whole."""
+        return trial.spec.model_copy(update={"program": self.programs[trial.program_digest]})
 
     def best(self) -> Trial:
         """The complete trial with the highest score; ties go to fewer tokens, then to the earlier one.
@@ -126,12 +141,15 @@ class Search:
     def _trial(self, spec: AgentSpec, digest: str, origin: str, run: Run) -> Trial:
         values = [score.value for score in run.scores if score.value is not None]
         episodes = run.episodes
+        self.programs[spec.program.digest] = spec.program
         return Trial(
             number=len(self.trials),
             origin=origin,
             changes=changes(self.start, spec),
-            spec=spec,
+            spec=spec.model_copy(update={"program": Program()}),
+            program_digest=spec.program.digest,
             agent_digest=digest,
+            report=summarize(run),
             score=sum(values) / len(values) if values else None,
             scored=len(values),
             cases=len(episodes),
@@ -154,7 +172,13 @@ def optimize(start: AgentSpec, optimizers: Sequence[Optimizer], task: Task) -> O
     try:
         search.attempt(start, origin="start")
         for optimizer in optimizers:
-            optimizer(search.best().spec, search)
+            optimizer(search.spec(search.best()), search)
     except BudgetExceeded as end:
         stopped = str(end)
-    return Optimized(best=search.best(), trials=tuple(search.trials), stopped=stopped, spent=task.meter.spent)
+    return Optimized(
+        best=search.best(),
+        trials=tuple(search.trials),
+        programs=search.programs,
+        stopped=stopped,
+        spent=task.meter.spent,
+    )

@@ -1,0 +1,56 @@
+"""What a flow's parameters can't say: who watches, and how models are reached. Flows run inside share their benches."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipelines.order import Order
+from workbench.lab import Bench, Experiment, Progress, Quiet, Workspace, read_experiment
+from workbench.lab.bench import Connect
+from workbench.lms import connect
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What flows find around them."""
+
+    progress: Progress = field(default_factory=Quiet)
+    connect: Connect = connect
+    benches: dict[Order, Bench] = field(default_factory=dict)
+
+
+_HERE: ContextVar[Surroundings | None] = ContextVar("surroundings", default=None)
+
+
+@contextmanager
+def surrounded(surroundings: Surroundings) -> Iterator[None]:
+    """Let flows that run inside be watched and connected so."""
+    token = _HERE.set(surroundings)
+    try:
+        yield
+    finally:
+        _HERE.reset(token)
+
+
+def bench(order: Order) -> Bench:
+    """The bench of an order; flows of one surrounding share it, so that data and index are read once.
+
+    Raises: ConfigError with file, line and field if the experiment file is wrong.
+    """
+    here = _HERE.get() or Surroundings()
+    if order not in here.benches:
+        workspace = Workspace(Path(order.workspace), here.progress)
+        mirror = None if order.mirror is None else Path(order.mirror)
+        here.benches[order] = Bench(experiment(order), workspace, mirror, here.connect)
+    return here.benches[order]
+
+
+def experiment(order: Order) -> Experiment:
+    """The experiment that an order names, with the seed it asks for.
+
+    Raises: ConfigError with file, line and field if the experiment file is wrong.
+    """
+    found = read_experiment(Path(order.path))
+    return found if order.seed is None else Experiment.model_validate({**found.model_dump(), "seed": order.seed})

@@ -1,0 +1,221 @@
+"""Redaction takes out what must not leave, leaves everything else, and drops what it can't judge."""
+
+import base64
+import json
+import time
+from urllib.parse import quote, quote_plus
+
+import pytest
+from pydantic import JsonValue
+
+from workbench.safety import DROPPED, Redactor, encodings, environment_secrets, redact, redact_json
+
+LETTERS = "aB3dE5gH7jK9mN1pQ2rS4tU6vW8xY0zA1bC3dE5f"
+
+SECRETS = [
+    f"sk-{LETTERS[:24]}",
+    f"sk-proj-{LETTERS}",
+    f"sk-ant-api03-{LETTERS}",
+    f"sk_live_{LETTERS[:24]}",
+    f"ghp_{LETTERS[:36]}",
+    f"github_pat_{LETTERS[:30]}",
+    f"glpat-{LETTERS[:20]}",
+    f"xoxb-123456789012-{LETTERS[:20]}",
+    "AKIAIOSFODNN7EXAMPLE",  # from Amazon's documentation
+    f"AIza{LETTERS[:35]}",
+    f"hf_{LETTERS[:34]}",
+    f"gsk_{LETTERS}",
+    f"npm_{LETTERS[:36]}",
+    f"pypi-{LETTERS}",
+    "dapi" + "0123456789abcdef" * 2,
+    # The example of RFC 7519, section 3.1
+    "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODB9.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk",
+    f"-----BEGIN RSA PRIVATE KEY-----\n{LETTERS}\n{LETTERS}\n-----END RSA PRIVATE KEY-----",
+    f"-----BEGIN OPENSSH PRIVATE KEY-----\\n{LETTERS}\\n",
+]
+
+KEPT_NAMES = [
+    ("password=hunter2", "password=[secret]"),
+    ('{"password": "correct horse battery"}', '{"password": [secret]}'),
+    ('{\\"api_key\\": \\"abc def\\"}', '{\\"api_key\\": [secret]}'),
+    ("API_KEY: abcd1234", "API_KEY: [secret]"),
+    ("OPENAI_API_KEY=abcd1234 next", "OPENAI_API_KEY=[secret] next"),
+    ("client_secret=abcd&x=1", "client_secret=[secret]&x=1"),
+    ("AccountKey=abcd1234==;EndpointSuffix=x", "AccountKey=[secret];EndpointSuffix=x"),
+    ("Authorization: Basic dXNlcjpwYXNz", "Authorization: Basic [secret]"),
+    ("authorization: Bearer abcdef0123456789", "authorization: Bearer [secret]"),
+    ("curl -H 'Bearer abcdef0123456789.x'", "curl -H 'Bearer [secret]'"),
+    ("postgresql://ann:s3cr3t@db:5432/x", "postgresql://ann:[secret]@db:5432/x"),
+    ("redis://:s3cr3t@cache/0", "redis://:[secret]@cache/0"),
+    ("token=0123456789abcdef0123", "token=[secret]"),
+]
+
+PERSONAL = [
+    ("write to ann.lee+news@mail.example.co.uk now", "write to [e-mail] now"),
+    ("<jörg@example.org>", "<[e-mail]>"),
+    ("call +49 (0)30 901820-0.", "call [phone]."),
+    ("call +1-415-555-0132, please", "call [phone], please"),
+    ("tel:+442079460958", "tel:[phone]"),
+    # Test numbers that the card networks publish
+    ("Visa 4111 1111 1111 1111!", "Visa [card]!"),
+    ("5555555555554444", "[card]"),
+    ("Amex 3782-822463-10005", "Amex [card]"),
+    # Examples of the IBAN Registry
+    ("GB29 NWBK 6016 1331 9268 19", "[iban]"),
+    ("DE89370400440532013000.", "[iban]."),
+    ("to NO93 8601 1117 947 TODAY", "to [iban] TODAY"),
+    ("ES91 2100 0418 4502 0005 1332 PAID NOW", "[iban] PAID NOW"),
+]
+
+HARMLESS = [
+    "order 4111111111111112",
+    "order 1234-5678-9012-3456",
+    "digest 4111111111111111a3f0",
+    "0.4111111111111111",
+    "1795376347704 ms and 1795376347704123456 ns",
+    "version 3.17.2, 1.10.0rc1, 2026.10.11549",
+    "2026-11-22T19:38:04+01:00",
+    "+2026-11-22 10:30 in a patch",
+    "a +12 b",
+    "1e+123456789",
+    "call 555-0132",
+    "GB82 WEST 1234 5698 7654 33",
+    "@dataclass and a@b and user@host",
+    "max_tokens=256 prompt_tokens: 123 token=5",
+    "the token is short; bearer of bad news",
+    "https://example.org:8080/path?a=1",
+    "sk-learn, task-force-of-the-people-here",
+    "secretary: Ann",
+    'def get_weather(location: str, unit: str = "celsius")',
+    '{"password": {"type": "string"}}',
+    "f81d4fae-7dec-11d0-a765-00a0c91e6bf6",
+    "Grüße, 東京 ♥",
+    "",
+]
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+def test_a_secret_of_a_known_form_is_replaced_and_its_neighbours_stay(secret: str) -> None:
+    """Between other words, in quotes and at the end of a line."""
+
+    assert redact(f'before "{secret}" after') == 'before "[secret]" after' or "BEGIN OPENSSH" in secret
+    assert redact(f"key: {secret}") == "key: [secret]"
+
+
+@pytest.mark.parametrize(("text", "expected"), KEPT_NAMES + PERSONAL)
+def test_the_value_goes_and_what_surrounds_it_stays(text: str, expected: str) -> None:
+    """The reader still sees that there was a password, and where."""
+
+    assert expected == redact(text)
+
+
+@pytest.mark.parametrize("text", HARMLESS)
+def test_ordinary_numbers_versions_dates_and_words_survive(text: str) -> None:
+    """A redactor that eats order numbers makes a log useless."""
+
+    assert text == redact(text)
+
+
+@pytest.mark.parametrize("text", [*SECRETS, *HARMLESS, *(text for text, _ in KEPT_NAMES + PERSONAL)])
+def test_a_second_pass_changes_nothing(text: str) -> None:
+    """What is exported was often redacted before, when it was logged."""
+
+    once = redact(text)
+
+    assert once == redact(once)
+
+
+@pytest.mark.parametrize("secret", ['pa/ss "w+rd" é\\n', "plainplainplain", "x" * 9, "a&b<c>d=e?f#g%h"])
+def test_a_given_secret_is_found_in_every_common_encoding(secret: str) -> None:
+    """Plain, URL-quoted, JSON once and twice escaped, hexadecimal, base64 alone and inside a header."""
+
+    data = secret.encode()
+    forms = [secret, quote(secret), quote(secret, safe=""), quote_plus(secret), data.hex(), data.hex().upper()]
+    forms += [json.dumps(secret), json.dumps(secret, ensure_ascii=False), json.dumps(json.dumps(secret))]
+    texts = [f"<{form}>" for form in forms]
+    for user in ("a:", "ab:", "abc:"):
+        for encode in (base64.b64encode, base64.urlsafe_b64encode):
+            texts += [encode(user.encode() + data).decode(), encode(user.encode() + data + b":z").decode()]
+    redactor = Redactor((secret,))
+
+    assert [text for text in texts if "[secret]" not in redactor.text(text)] == []
+    assert [text for text in texts if any(form in redactor.text(text) for form in encodings(secret))] == []
+
+
+def test_only_variables_named_like_keys_count_as_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The longest names of a shell are not keys, and a short value is a switch."""
+
+    values = {
+        "ACME_API_KEY": "acme-value-1",
+        "ACME_TOKEN": "acme-value-2",
+        "DB_PASSWORD": "acme-value-3",
+        "ACME_KEYBOARD": "acme-value-4",
+        "ACME_SECRET": "short",
+    }
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+
+    assert {"acme-value-1", "acme-value-2", "acme-value-3"} == {v for v in environment_secrets() if "acme-value" in v}
+
+
+def test_json_is_redacted_in_keys_values_and_fields_named_like_secrets() -> None:
+    """Structure, numbers and harmless fields stay as they are."""
+
+    value: JsonValue = {
+        "jo@example.org": ["+49 30 9018200", {"accessToken": 12345678, "k": 5, "ratio": 0.5, "ok": True}],
+        "card": 4111111111111111,
+        "order": 4111111111111112,
+        "note": None,
+    }
+    expected: JsonValue = {
+        "[e-mail]": ["[phone]", {"accessToken": "[secret]", "k": 5, "ratio": 0.5, "ok": True}],
+        "card": "[card]",
+        "order": 4111111111111112,
+        "note": None,
+    }
+
+    assert expected == redact_json(value)
+
+
+def test_what_can_not_be_redacted_is_dropped() -> None:
+    """Not a text, not JSON, not finite or without an end: none of it passes."""
+
+    loop: list[JsonValue] = []
+    loop.append(loop)
+
+    assert redact(b"sk-0123456789abcdef0123") == DROPPED  # type: ignore[arg-type]  # what a careless caller does
+    assert redact_json({"x": object()}) == {"x": DROPPED}  # type: ignore[dict-item]
+    assert redact_json({1: "x"}) == DROPPED  # type: ignore[dict-item]
+    assert redact_json([float("nan"), float("inf")]) == [DROPPED, DROPPED]
+    assert "sk-" not in json.dumps(redact_json([loop, "sk-0123456789abcdef0123"]))
+    assert DROPPED in json.dumps(redact_json(loop))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Find the cheapest direct flight from Berlin to Lisbon on 2026-11-22 for 2 people, price < 250.00. " * 200,
+        json.dumps([{"name": "get_weather", "tokens": 12, "key": "value", "cost": 0.001} for _ in range(300)]),
+        "a" * 20_000,
+        "a." * 10_000,
+        "1 " * 10_000,
+        "password" * 2_500,
+        "://" * 7_000,
+        "AB12" * 5_000,
+        "+1" * 10_000,
+        "eyJ" * 7_000,
+        "@a" * 10_000,
+    ],
+)
+def test_a_kilobyte_costs_less_than_a_millisecond(text: str) -> None:
+    """Ordinary text, and text made to be slow; the best of three, because the machine is shared."""
+
+    redactor = Redactor(tuple(f"provider-key-{number}" for number in range(4)))
+    redactor.text(text[:100])
+    seconds = []
+    for _ in range(3):
+        start = time.perf_counter()
+        redactor.text(text)
+        seconds.append(time.perf_counter() - start)
+
+    assert min(seconds) / (len(text) / 1000) < 0.001

@@ -1,0 +1,25 @@
+"""`workbench calls`: the ledger of every question that was put to a language model."""
+
+from typing import Annotated
+
+import typer
+
+from workbench.cli.options import WORKSPACE, Json, Workspace, noun
+
+app = noun("Account for calls of language models.")
+
+
+@app.command("show")
+def show_calls(
+    run: Annotated[str | None, typer.Option(help="Only the calls of this stage's folder.")] = None,
+    workspace: Workspace = WORKSPACE,
+    as_json: Json = False,
+) -> None:
+    """Show what each stage and module asked, what was paid, and what the store answered."""
+    from workbench.cli.render import show, table
+    from workbench.cli.stored import open_calls, sum_calls
+
+    lines = sum_calls(open_calls(workspace).frame(run))
+    heads = ("run", "module", "model", "paid", "cached", "tokens", "seconds", "usd")
+    rows = [[str(line[head]) if line[head] is not None else "unknown" for head in heads] for line in lines]
+    show(table(heads, rows), lines, as_json=as_json)

@@ -1,0 +1,43 @@
+"""What a workspace holds, found by the names that people type."""
+
+from pathlib import Path
+
+from workbench.core import DataError, Run, nearest, read_run
+from workbench.lms import CallStore
+
+
+def find_run(workspace: Path, name: str) -> Run:
+    """The run on the test whose stage's folder has this name or the only one that begins so.
+
+    Raises: DataError with the nearest known name.
+    """
+    folders = sorted(file.parents[1] for file in (workspace / "stages").glob("*/test/header.json"))
+    found = [folder for folder in folders if folder.name == name] or [f for f in folders if f.name.startswith(name)]
+    if not folders:
+        raise DataError(f"workspace {str(workspace)!r}: holds no run; run an experiment first")
+    if len(found) != 1:
+        several = f"begins {len(found)} names; " if found else "is not there; "
+        raise DataError(f"run {name!r} ({workspace}): {several}{nearest(name, [folder.name for folder in folders])}")
+    return read_run(found[0] / "test")
+
+
+def find_page(workspace: Path, mlflow_run: str) -> Path:
+    """The page that was logged with an MLflow run.
+
+    Raises: DataError if there is none.
+    """
+    page = next((workspace / "artifacts").glob(f"*/{mlflow_run}/artifacts/report.html"), None)
+    if page is None:
+        raise DataError(f"run {mlflow_run!r} ({workspace}): has no page; run its experiment again")
+    return page
+
+
+def open_calls(workspace: Path) -> CallStore:
+    """The workspace's call store.
+
+    Raises: DataError if nothing was ever called.
+    """
+    path = workspace / "calls.db"
+    if not path.exists():
+        raise DataError(f"workspace {str(workspace)!r}: holds no calls; run an experiment first")
+    return CallStore(path)

@@ -1,0 +1,39 @@
+"""Data sets: where cases come from, whose they are, and how they become train, val and test.
+
+Open it with `load_registry().entry("bfcl_v4")`, then `fetch`, `load_bfcl` and `build_evalset`.
+
+Why wheels: a data set that a Python package carries comes through the index, proxy and certificates a
+person already uses for pip, in an immutable version. It is unzipped, never imported, and every byte is
+checked against the registry, so two people who name the same set mean the same bytes. Why near-duplicates
+go into one split together: a test request that differs from a training request by one word measures memory.
+"""
+
+from workbench.datasets.bfcl import ABSTENTION_SETS, BFCL_SETS, CALL_SETS, BfclData, Skipped, load_bfcl
+from workbench.datasets.checks import Problem, check_evalset
+from workbench.datasets.duplicates import near_duplicates
+from workbench.datasets.evalset import Contradiction, EvalSetReport, Sizes, build_evalset
+from workbench.datasets.registry import Entry, Registry, Wheel, default_cache, load_registry
+from workbench.datasets.wheel import fetch, verify
+
+__all__ = [
+    "ABSTENTION_SETS",
+    "BFCL_SETS",
+    "CALL_SETS",
+    "BfclData",
+    "Contradiction",
+    "Entry",
+    "EvalSetReport",
+    "Problem",
+    "Registry",
+    "Sizes",
+    "Skipped",
+    "Wheel",
+    "build_evalset",
+    "check_evalset",
+    "default_cache",
+    "fetch",
+    "load_bfcl",
+    "load_registry",
+    "near_duplicates",
+    "verify",
+]

@@ -1,0 +1,58 @@
+"""How good is an agent, and how sure are we?
+
+One function to call: `evaluate(agent, cases, request=…)` gives a `Run`; `summarize(run)` makes its `Report`,
+`compare(champion, challenger, metric)` sets two runs side by side, `selfcheck(cases, metrics)` asks first
+whether the cases can be trusted.
+
+Why built so: a score lies in [0, 1] and higher is better; a cost keeps its unit and lower is better; they never
+mix. Whose fault a failure is decides whether it scores low or not at all. Every estimate carries an interval
+that counts clusters instead of cases, because cases that share a tool succeed and fail together. A metric is a
+plain callable of a case and an episode, so a new one is a function and a name.
+"""
+
+from workbench.evals.calls import grade_call
+from workbench.evals.comparison import check_comparable, compare
+from workbench.evals.interval import smallest_effect
+from workbench.evals.metric import INAPPLICABLE, METRICS, Metric, bind_metrics, metric
+from workbench.evals.ranking import ndcg_at, recall_at, reciprocal_rank
+from workbench.evals.report import measure, summarize
+from workbench.evals.runner import Agent, EvaluationRequest, evaluate
+from workbench.evals.sample import COSTS, Cost, Sample, draw
+from workbench.evals.schema import json_schema, misfit
+from workbench.evals.selfcheck import CheckLine, Contradiction, ideal, selfcheck
+from workbench.evals.table import number, render_comparison, render_report, render_table, signed
+
+__all__ = [
+    "COSTS",
+    "INAPPLICABLE",
+    "METRICS",
+    "Agent",
+    "CheckLine",
+    "Contradiction",
+    "Cost",
+    "EvaluationRequest",
+    "Metric",
+    "Sample",
+    "bind_metrics",
+    "check_comparable",
+    "compare",
+    "draw",
+    "evaluate",
+    "grade_call",
+    "ideal",
+    "json_schema",
+    "measure",
+    "metric",
+    "misfit",
+    "ndcg_at",
+    "number",
+    "recall_at",
+    "reciprocal_rank",
+    "render_comparison",
+    "render_report",
+    "render_table",
+    "selfcheck",
+    "signed",
+    "smallest_effect",
+    "summarize",
+]

@@ -1,0 +1,219 @@
+"""Metrics by name: each turns one episode of one case into a score in [0, 1], or says why it can't.
+
+What a metric can't judge is unscored with a reason; a reason that begins with "does not apply" says that there
+was nothing to judge, and a report leaves such a case out instead of counting it as a gap. A failed episode is
+0.0 if the agent is to blame, and unscored if anything else is: a model that can't be reached says nothing of
+the agent.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from workbench.core import (
+    Case,
+    ConfigError,
+    Corpus,
+    Episode,
+    ExpectedAbstention,
+    ExpectedAnswer,
+    ExpectedCall,
+    Prediction,
+    Score,
+    ToolSpec,
+    nearest,
+)
+from workbench.evals.answers import exact, f1
+from workbench.evals.calls import grade_call
+from workbench.evals.ranking import ndcg_at, recall_at, reciprocal_rank
+from workbench.evals.schema import misfit
+
+INAPPLICABLE = "does not apply: "
+"""How the reason begins where there is nothing to judge; such a case is no gap in what was measured."""
+
+
+class Metric(Protocol):
+    """A judge of episodes."""
+
+    @property
+    def name(self) -> str:
+        """What experiment files and reports call it."""
+        ...
+
+    def __call__(self, case: Case, episode: Episode) -> Score:
+        """Judge one episode of one case."""
+        ...
+
+
+class Mark(NamedTuple):
+    """A value in [0, 1] and why it is not 1; no value means unscored."""
+
+    value: float | None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class CaseMetric:
+    """A metric of what the agent answered, for the kinds of cases it applies to."""
+
+    name: str
+    kinds: tuple[type, ...]
+    """The expectations it can judge."""
+    judge: Callable[[Case, Prediction], Mark]
+
+    def __call__(self, case: Case, episode: Episode) -> Score:
+        """Judge one episode of one case."""
+        mark = self._mark(case, episode)
+        return Score(
+            case_id=case.case_id, repeat=episode.repeat, metric=self.name, value=mark.value, reason=mark.reason
+        )
+
+    def _mark(self, case: Case, episode: Episode) -> Mark:
+        if not isinstance(case.expected, self.kinds):
+            return _inapplicable(f"the case expects another thing than this judges: {case.expected.kind}")
+        if episode.prediction is not None:
+            return self.judge(case, episode.prediction)
+        failure = episode.failure
+        reason = f"{failure.blame}: {failure.kind}: {failure.message}" if failure else "data: the episode is empty"
+        return Mark(0.0 if failure and failure.blame == "agent" else None, reason)
+
+
+def metric(name: str) -> Metric:
+    """The metric of that name.
+
+    Raises: ConfigError with the nearest known name.
+    """
+    if name not in METRICS:
+        raise ConfigError(f"metric {name!r}: is unknown; {nearest(name, METRICS)}")
+    return METRICS[name]
+
+
+def bind_metrics(names: Sequence[str], catalogue: Corpus | None) -> tuple[Metric, ...]:
+    """The named metrics; with a catalogue, `schema_valid` can also judge calls of tools the case does not carry.
+
+    Raises: ConfigError with the nearest known name.
+    """
+    if catalogue is None:
+        return tuple(metric(name) for name in names)
+    tools = {document.doc_id: document.tool for document in catalogue.documents if document.tool is not None}
+    bound = _schema_valid(tools)
+    return tuple(bound if name == bound.name else metric(name) for name in names)
+
+
+def _task_success(case: Case, prediction: Prediction) -> Mark:
+    if isinstance(case.expected, ExpectedAnswer):
+        return _answer_exact(case, prediction)
+    if isinstance(case.expected, ExpectedAbstention):
+        return _abstention(case, prediction)
+    assert isinstance(case.expected, ExpectedCall), "the kinds are closed"
+    if prediction.call is None:
+        return Mark(0.0, _no_call(prediction))
+    problem = grade_call(case.expected, prediction.call.name, prediction.call.arguments)
+    return Mark(float(not problem), problem)
+
+
+def _tool_choice(case: Case, prediction: Prediction) -> Mark:
+    assert isinstance(case.expected, ExpectedCall), "the metric applies to nothing else"
+    if prediction.call is None:
+        return Mark(0.0, _no_call(prediction))
+    if prediction.call.name != case.expected.tool.name:
+        return Mark(0.0, f"tool {prediction.call.name!r}: was called instead of {case.expected.tool.name!r}")
+    return Mark(1.0)
+
+
+def _arguments(case: Case, prediction: Prediction) -> Mark:
+    assert isinstance(case.expected, ExpectedCall), "the metric applies to nothing else"
+    if prediction.call is None:
+        return _inapplicable(f"no tool was chosen: {_no_call(prediction)}")
+    if prediction.call.name != case.expected.tool.name:
+        return _inapplicable("another tool was chosen")
+    return _task_success(case, prediction)
+
+
+def _abstention(case: Case, prediction: Prediction) -> Mark:
+    """Calling some tool where one fits is the right decision here, even if it is the wrong tool."""
+    if prediction.call is None:
+        right = isinstance(case.expected, ExpectedAbstention) and prediction.abstained
+        return Mark(float(right), "" if right else _no_call(prediction))
+    right = isinstance(case.expected, ExpectedCall) and not prediction.abstained
+    return Mark(float(right), "" if right else f"tool {prediction.call.name!r}: was called, and none fits")
+
+
+def _inapplicable(reason: str) -> Mark:
+    return Mark(None, INAPPLICABLE + reason)
+
+
+def _no_call(prediction: Prediction) -> str:
+    if prediction.malformed:
+        return f"malformed: {prediction.malformed}"
+    return "abstained" if prediction.abstained else "neither called a tool nor abstained"
+
+
+def _schema_valid(tools: Mapping[str, ToolSpec]) -> CaseMetric:
+    def judge(case: Case, prediction: Prediction) -> Mark:
+        if prediction.malformed:
+            return Mark(0.0, f"malformed: {prediction.malformed}")
+        if prediction.call is None:
+            return _inapplicable("no call was attempted")
+        tool = tools.get(prediction.call.tool_id)
+        if isinstance(case.expected, ExpectedCall) and prediction.call.name == case.expected.tool.name:
+            tool = tool or case.expected.tool
+        if tool is None:
+            return Mark(None, f"tool {prediction.call.tool_id!r}: its schema is not known here; pass the catalogue")
+        problem = misfit(tool, prediction.call.arguments)
+        return Mark(float(not problem), problem)
+
+    return CaseMetric("schema_valid", (ExpectedCall, ExpectedAbstention), judge)
+
+
+def _answer_exact(case: Case, prediction: Prediction) -> Mark:
+    assert isinstance(case.expected, ExpectedAnswer), "the metric applies to nothing else"
+    if prediction.answer is None:
+        return Mark(0.0, "gave no answer")
+    return Mark(exact(prediction.answer, case.expected.answers))
+
+
+def _answer_f1(case: Case, prediction: Prediction) -> Mark:
+    assert isinstance(case.expected, ExpectedAnswer), "the metric applies to nothing else"
+    if prediction.answer is None:
+        return Mark(0.0, "gave no answer")
+    return Mark(f1(prediction.answer, case.expected.answers))
+
+
+@dataclass(frozen=True)
+class _Ranking:
+    """Judges the order of what was retrieved."""
+
+    formula: Callable[[Sequence[str], Sequence[str]], float | None]
+
+    def __call__(self, case: Case, prediction: Prediction) -> Mark:
+        value = self.formula(prediction.ranked, _relevant(case, prediction.ranked))
+        return Mark(value) if value is not None else _inapplicable("the case names no relevant document")
+
+
+def _relevant(case: Case, ranked: Sequence[str]) -> tuple[str, ...]:
+    """What the case needs: its documents, or one entry of its tool, the best ranked if several share the name."""
+    if isinstance(case.expected, ExpectedAnswer):
+        return case.expected.documents
+    assert isinstance(case.expected, ExpectedCall), "the metric applies to nothing else"
+    name = case.expected.tool.name
+    return (next((key for key in ranked if key.rpartition("#")[0] == name), name),)
+
+
+_TOOL = (ExpectedCall, ExpectedAbstention)
+_FOUND = (ExpectedCall, ExpectedAnswer)
+_KNOWN: tuple[Metric, ...] = (
+    CaseMetric("abstention", _TOOL, _abstention),
+    CaseMetric("answer_exact", (ExpectedAnswer,), _answer_exact),
+    CaseMetric("answer_f1", (ExpectedAnswer,), _answer_f1),
+    CaseMetric("arguments", (ExpectedCall,), _arguments),
+    CaseMetric("ndcg@10", _FOUND, _Ranking(lambda ranked, relevant: ndcg_at(10, ranked, relevant))),
+    CaseMetric("recall@1", _FOUND, _Ranking(lambda ranked, relevant: recall_at(1, ranked, relevant))),
+    CaseMetric("recall@5", _FOUND, _Ranking(lambda ranked, relevant: recall_at(5, ranked, relevant))),
+    CaseMetric("reciprocal_rank", _FOUND, _Ranking(reciprocal_rank)),
+    _schema_valid({}),
+    CaseMetric("task_success", (*_TOOL, ExpectedAnswer), _task_success),
+    CaseMetric("tool_choice", (ExpectedCall,), _tool_choice),
+)
+METRICS: dict[str, Metric] = {known.name: known for known in sorted(_KNOWN, key=lambda known: known.name)}
+"""Every metric by name, in the order of names."""

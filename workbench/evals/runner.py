@@ -1,0 +1,271 @@
+"""Try an agent on cases: every case is one episode, and a failed episode is data, not a crash.
+
+The only thread pool of the project. A failure is somebody's: the agent's scores 0.0, everybody else's is
+unscored. What stops an evaluation is a budget that is used up, a person, or an agent that is none; then what
+is finished or still under way is kept in the journal, and the next call goes on from there. It tries again what
+failed by the infrastructure's fault: that was no attempt of the agent.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import closing, contextmanager
+from contextvars import copy_context
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from pydantic import Field
+
+from workbench.core import (
+    AgentError,
+    Blame,
+    BudgetExceeded,
+    Case,
+    Corpus,
+    DataError,
+    Episode,
+    EvaluationError,
+    Failure,
+    Prediction,
+    Record,
+    Run,
+    RunHeader,
+    Score,
+    Split,
+    Usage,
+    WorkbenchError,
+    boundary,
+)
+from workbench.evals.journal import Entry, Journal, encode, open_journal
+from workbench.evals.metric import Metric, bind_metrics
+
+
+class Agent(Protocol):
+    """What can be evaluated."""
+
+    def __call__(self, request: str) -> Prediction:
+        """Answer one request."""
+        ...
+
+
+class EvaluationRequest(Record):
+    """What is evaluated on what; everything but `workers` and `repeats` becomes the run's header."""
+
+    agent: str
+    """Name for people, for instance "baseline"."""
+    agent_digest: str
+    evalset_digest: str
+    split: Split
+    metrics: tuple[str, ...] = Field(min_length=1)
+    repeats: int = Field(default=1, ge=1)
+    """Episodes per case."""
+    workers: int = Field(default=2, ge=1)
+    """Threads; they change how long it takes and nothing else."""
+
+    @property
+    def header(self) -> RunHeader:
+        """What the run will rest on."""
+        return RunHeader(
+            agent=self.agent,
+            agent_digest=self.agent_digest,
+            evalset_digest=self.evalset_digest,
+            split=self.split,
+            metrics=self.metrics,
+        )
+
+
+def evaluate(
+    agent: Agent,
+    cases: Sequence[Case],
+    *,
+    request: EvaluationRequest,
+    catalogue: Corpus | None = None,
+    journal: Path | None = None,
+    on_case: Callable[[int, int], None] | None = None,
+) -> Run:
+    """Try every case and score it; the run is in the order of the cases, whatever the number of threads.
+
+    `catalogue` lets `schema_valid` judge calls of any tool. `journal` is a folder in which every finished episode
+    is kept; those found there are not tried again, so a longer or shorter list of cases of the same split may
+    follow. `on_case` is told how many episodes of how many are done, on the caller's thread.
+
+    Raises: EvaluationError if there is no case, a case comes twice, the journal belongs to another run or the
+    agent returns no Prediction; ConfigError for an unknown metric; BudgetExceeded when the budget is used up.
+    """
+    tries = [(case, repeat) for case in cases for repeat in range(request.repeats)]
+    if not tries:
+        raise EvaluationError(f"run of {request.agent!r}: there is no case in split {request.split!r}; name another")
+    if len({case.case_id for case in cases}) < len(cases):
+        raise EvaluationError(f"run of {request.agent!r}: a case comes twice; use repeats to try cases several times")
+    attempt = _Attempt(agent, bind_metrics(request.metrics, catalogue))
+    with _open(journal, request.header) as kept:
+        entries = {} if kept is None else {key: entry for key, entry in kept.entries.items() if _stands(entry)}
+        missing = [(case, repeat) for case, repeat in tries if (case.case_id, repeat) not in entries]
+        progress = _Progress(on_case, len(tries), len(tries) - len(missing))
+        with closing(_run_all(attempt, missing, request.workers, kept)) as finished:
+            for entry in finished:
+                entries[entry.key] = entry
+                progress.advance()
+    ordered = [entries[case.case_id, repeat] for case, repeat in tries]
+    return Run(
+        header=request.header,
+        clusters={case.case_id: case.cluster for case in cases},
+        tags={case.case_id: case.tags for case in cases},
+        episodes=tuple(entry.episode for entry in ordered),
+        scores=tuple(score for entry in ordered for score in entry.scores),
+    )
+
+
+@dataclass
+class _Progress:
+    listener: Callable[[int, int], None] | None
+    total: int
+    done: int
+
+    def __post_init__(self) -> None:
+        self._tell()
+
+    def advance(self) -> None:
+        self.done += 1
+        self._tell()
+
+    def _tell(self) -> None:
+        if self.listener is not None and self.done:
+            self.listener(self.done, self.total)
+
+
+@contextmanager
+def _open(folder: Path | None, header: RunHeader) -> Iterator[Journal | None]:
+    if folder is None:
+        yield None
+    else:
+        with open_journal(folder, header) as journal:
+            yield journal
+
+
+def _run_all(
+    attempt: "_Attempt", tries: Sequence[tuple[Case, int]], workers: int, journal: Journal | None
+) -> Generator[Entry, None, None]:
+    """Finished episodes as they come. If the caller or an episode stops it, what is under way is still kept."""
+    pool = ThreadPoolExecutor(max_workers=min(workers, max(1, len(tries))), thread_name_prefix="evaluate")
+    # Threads do not inherit context variables: each try gets a copy, so that outer scopes account its calls too.
+    waiting = {pool.submit(copy_context().run, attempt, case, repeat) for case, repeat in tries}
+    try:
+        for future in as_completed(set(waiting)):
+            if isinstance(future.exception(), _Stopped):
+                continue  # the one that stopped it comes too
+            entry = _keep(future, journal)
+            waiting.remove(future)
+            yield entry
+    finally:
+        attempt.stopped.set()
+        pool.shutdown(wait=True, cancel_futures=True)
+        for future in waiting:
+            if not future.cancelled() and future.exception() is None:
+                _keep(future, journal)
+
+
+def _stands(entry: Entry) -> bool:
+    return entry.episode.failure is None or entry.episode.failure.blame != "infrastructure"
+
+
+def _keep(future: "Future[tuple[Entry, bytes]]", journal: Journal | None) -> Entry:
+    entry, line = future.result()
+    if journal is not None:
+        journal.append(line)
+    return entry
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """Tries one case once; runs on the pool's threads."""
+
+    agent: Agent
+    metrics: tuple[Metric, ...]
+    stopped: threading.Event = field(default_factory=threading.Event)
+    """Set when no further case may begin."""
+
+    def __call__(self, case: Case, repeat: int) -> tuple[Entry, bytes]:
+        if self.stopped.is_set():
+            raise _Stopped
+        finished = False
+        try:
+            result = self._finish(case, repeat)
+            finished = True
+        finally:
+            if not finished:  # set here, on this thread, before it takes the next case
+                self.stopped.set()
+        return result
+
+    def _finish(self, case: Case, repeat: int) -> tuple[Entry, bytes]:
+        episode = self._try(case, repeat)
+        entry = Entry(episode=episode, scores=tuple(_score(metric, case, episode) for metric in self.metrics))
+        try:
+            return entry, encode(entry)
+        except (ValueError, TypeError) as cause:  # what the agent made can't be written, so nobody could ever read it
+            failure = Failure(blame="agent", kind="NotJson", message=f"the prediction can't be written: {cause!r}")
+            episode = episode.model_copy(update={"prediction": None, "failure": failure})
+            entry = Entry(episode=episode, scores=tuple(_score(metric, case, episode) for metric in self.metrics))
+            return entry, encode(entry)
+
+    def _try(self, case: Case, repeat: int) -> Episode:
+        # Here and not above: reading a run or a report must not load a language-model library.
+        from workbench.lms import scope  # noqa: PLC0415
+
+        prediction: Prediction | None = None
+        failure: Failure | None = None
+        with scope(case=case.case_id) as tally:
+            began = time.perf_counter()
+            try:
+                prediction = self._answer(case)
+            except BudgetExceeded:
+                raise
+            except WorkbenchError as error:
+                failure = _failure(error)
+            milliseconds = 1000 * (time.perf_counter() - began)
+            usage: Usage = tally.usage()
+        if failure is None and not issubclass(type(prediction), Prediction):
+            raise EvaluationError(
+                f"case {case.case_id!r}: the agent returned {type(prediction).__name__}; it must return a Prediction"
+            )
+        return Episode(
+            case_id=case.case_id,
+            repeat=repeat,
+            prediction=prediction,
+            failure=failure,
+            usage=usage,
+            milliseconds=milliseconds,
+        )
+
+    def _answer(self, case: Case) -> Prediction:
+        with boundary(_Foreign, f"case {case.case_id!r}"):
+            return self.agent(case.request)
+
+
+class _Stopped(WorkbenchError):
+    """This case was not begun, because another one stopped the evaluation."""
+
+
+class _Foreign(WorkbenchError):
+    """Something that is not one of our errors came out of an agent."""
+
+
+_BLAME: tuple[tuple[type[WorkbenchError], Blame], ...] = ((AgentError, "agent"), (DataError, "data"))
+
+
+def _failure(error: WorkbenchError) -> Failure:
+    blame: Blame = next((blame for kind, blame in _BLAME if isinstance(error, kind)), "infrastructure")
+    cause = error.__cause__ if isinstance(error, _Foreign) and error.__cause__ else error
+    return Failure(blame=blame, kind=type(cause).__name__, message=str(cause).encode(errors="replace").decode())
+
+
+def _score(metric: Metric, case: Case, episode: Episode) -> Score:
+    try:
+        with boundary(EvaluationError, f"metric {metric.name!r}"):
+            return metric(case, episode)
+    except BudgetExceeded:
+        raise
+    except WorkbenchError as error:
+        return Score(case_id=case.case_id, repeat=episode.repeat, metric=metric.name, reason=f"grader: {error}")

@@ -1,0 +1,87 @@
+"""Rules of a gate: one metric, one condition."""
+
+from collections.abc import Collection, Sequence
+
+from pydantic import Field, model_validator
+
+from workbench.core import ConfigError, Record, nearest
+from workbench.evals import COSTS
+
+_OF_COSTS = ("at_most", "no_worse_than")
+_OF_SCORES = ("at_least", "better_than", "no_worse_than", "coverage")
+CONDITIONS = ("at_least", "at_most", "better_than", "no_worse_than", "coverage")
+
+
+class Rule(Record):
+    """One line of a gate in an experiment file: a metric or cost and exactly one condition.
+
+    >>> describe(Rule(metric="task_success", better_than="baseline"))
+    'task_success better than baseline'
+    """
+
+    metric: str
+    """A metric's name, or a cost's ("tokens", "latency_ms_p95", ...)."""
+    at_least: float | None = Field(default=None, ge=0, le=1)
+    """The lowest score that is good enough: the interval must lie above it."""
+    at_most: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    """The highest cost, in its unit, that is acceptable: the interval must lie below it."""
+    better_than: str | None = None
+    """The champion's name: the paired difference must exceed the margin, by a test."""
+    no_worse_than: str | None = None
+    """The champion's name: the paired interval must exclude being worse by more than the margin."""
+    margin: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    """In the unit of the metric; only for `better_than` and `no_worse_than`."""
+    coverage: float | None = Field(default=None, gt=0, le=1)
+    """The smallest share of cases that must be scored."""
+
+    @model_validator(mode="after")
+    def _one_condition_that_fits(self) -> "Rule":
+        given = [name for name in CONDITIONS if getattr(self, name) is not None]
+        if len(given) != 1:
+            words = " and ".join(given) or "none"
+            raise ValueError(f"rule {self.metric!r}: has {words} as condition; give exactly one of {list(CONDITIONS)}")
+        fitting, kind = (_OF_COSTS, "cost") if self.metric in COSTS else (_OF_SCORES, "score")
+        if given[0] not in fitting:
+            raise ValueError(f"rule {self.metric!r}: {given[0]} is not for a {kind}; use one of {list(fitting)}")
+        if self.margin and given[0] not in ("better_than", "no_worse_than"):
+            raise ValueError(f"rule {self.metric!r}: {given[0]} takes no margin; leave it out")
+        return self
+
+    @property
+    def rival(self) -> str | None:
+        """The champion's name in a rule that compares; None in one that does not."""
+        return self.better_than or self.no_worse_than
+
+
+def describe(rule: Rule) -> str:
+    """The rule in words.
+
+    >>> describe(Rule(metric="abstention", no_worse_than="baseline", margin=0.05))
+    'abstention no worse than baseline, by a margin of 0.05'
+    >>> describe(Rule(metric="tokens", at_most=900))
+    'tokens at most 900 tokens'
+    """
+    unit = f" {COSTS[rule.metric].unit}" if rule.metric in COSTS else ""
+    margin = f", by a margin of {rule.margin:g}{unit}" if rule.margin else ""
+    if rule.better_than is not None:
+        return f"{rule.metric} better than {rule.better_than}{margin}"
+    if rule.no_worse_than is not None:
+        return f"{rule.metric} no worse than {rule.no_worse_than}{margin}"
+    if rule.at_least is not None:
+        return f"{rule.metric} at least {rule.at_least:g}"
+    if rule.at_most is not None:
+        return f"{rule.metric} at most {rule.at_most:g}{unit}"
+    return f"{rule.metric} scored on at least {rule.coverage:.1%} of the cases"
+
+
+def check_names(rules: Sequence[Rule], metrics: Collection[str], champion: str) -> None:
+    """Do nothing if every rule is about something that will be measured; for use before anything runs.
+
+    Raises: ConfigError with the nearest known name for a metric or champion that is not there.
+    """
+    for rule in rules:
+        known = {*metrics, *COSTS}
+        if rule.metric not in known:
+            raise ConfigError(f"gate rule {rule.metric!r}: no such metric is measured; {nearest(rule.metric, known)}")
+        if rule.rival not in (None, champion):
+            raise ConfigError(f"gate rule {describe(rule)!r}: the champion is {champion!r}; name it")

@@ -1,0 +1,134 @@
+"""Plots of an outcome as PNG: scores with intervals, candidates by score and cost, slices."""
+
+import io
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from workbench.core import Line, Report
+from workbench.tracking.records import Outcome, RunLog
+
+_BASELINE = "#6b7280"
+_WINNER = "#1d4ed8"
+_CANDIDATE = "#9ca3af"
+_MOST_SLICES = 20  # more would not be readable; the report has all of them
+
+Row = tuple[str, Line | None, Line | None]
+
+
+def draw(outcome: Outcome) -> dict[str, bytes]:
+    """Every plot that the outcome has data for: file name to PNG."""
+    drawn = {
+        "scores.png": draw_scores(outcome),
+        "candidates.png": draw_candidates(outcome),
+        "slices.png": draw_slices(outcome),
+    }
+    return {name: image for name, image in drawn.items() if image is not None}
+
+
+def draw_scores(outcome: Outcome) -> bytes | None:
+    """Each score of winner and baseline with its interval, on the split that decides; None without scores."""
+    names = [line.name for line in outcome.winner.lines if line.kind == "score"]
+    rows: list[Row] = [(name, outcome.baseline.line(name), outcome.winner.line(name)) for name in names]
+    return _intervals(f"Scores on {outcome.winner.split}: winner against baseline", rows)
+
+
+def draw_slices(outcome: Outcome) -> bytes | None:
+    """The deciding score on each slice of the cases; None if the report has no slices."""
+    before, after = (_slices(report, outcome.metric) for report in (outcome.baseline, outcome.winner))
+    tags = sorted(after, key=lambda tag: (-after[tag].cases, tag))[:_MOST_SLICES]
+    rows: list[Row] = [(f"{tag} (n={after[tag].cases})", before.get(tag), after[tag]) for tag in tags]
+    return _intervals(f"{outcome.metric} on {outcome.winner.split}, by slice", rows)
+
+
+def draw_candidates(outcome: Outcome) -> bytes | None:
+    """The deciding score on val against tokens, one point for each candidate; None without such points."""
+    known: dict[str, tuple[Line, float]] = {}
+    for run in outcome.candidates:
+        point = _point(run, outcome.metric)
+        # An agent that was tried on few cases first, and on more later, is one point: the one that rests on most.
+        if point and (run.agent_digest not in known or known[run.agent_digest][0].cases <= point[0].cases):
+            known[run.agent_digest] = point
+    if not known:
+        return None
+    figure, axes = _figure(6.0)
+    names = {outcome.verdict.champion_digest: "baseline", outcome.verdict.agent_digest: "winner"}
+    colors = {"baseline": _BASELINE, "winner": _WINNER}
+    for digest, (score, tokens) in sorted(known.items(), key=lambda item: item[0] in names):  # the named ones on top
+        name, at = names.get(digest, ""), (tokens, score.estimate or 0.0)
+        _errorbar(axes, at, score, colors.get(name, _CANDIDATE), vertical=True)
+        if name:
+            axes.annotate(name, at, xytext=(8, 6), textcoords="offset points", color=colors[name], weight="bold")
+    axes.set_title(f"{outcome.metric} against tokens on val: {len(known)} agents measured")
+    axes.set_xlabel("tokens per case (lower is better)")
+    axes.set_ylabel(f"{outcome.metric} (higher is better; bars: 95 % interval)")
+    axes.margins(x=0.15)
+    return _png(figure)
+
+
+def _point(run: RunLog, metric: str) -> tuple[Line, float] | None:
+    report = next((report for report in run.reports if report.split == "val"), None)
+    score = report.line(metric) if report else None
+    if report is None or score is None or score.estimate is None:
+        return None
+    tokens = (line.estimate for line in report.lines if line.kind == "cost" and line.unit == "tokens")
+    spent = next((estimate for estimate in tokens if estimate is not None), None)
+    return None if spent is None else (score, spent)
+
+
+def _slices(report: Report, metric: str) -> dict[str, Line]:
+    return {part.tag: part.line for part in report.slices if part.line.name == metric}
+
+
+def _intervals(title: str, rows: Sequence[Row]) -> bytes | None:
+    if not rows:
+        return None
+    figure, axes = _figure(1.8 + 0.62 * len(rows))
+    for place, (_, before, after) in enumerate(rows):
+        for line, offset, color in ((before, 0.16, _BASELINE), (after, -0.16, _WINNER)):
+            if line is not None and line.estimate is not None:
+                _errorbar(axes, (line.estimate, place + offset), line, color, vertical=False)
+                axes.annotate(
+                    f"{line.estimate:.3f}", (1.04, place + offset), va="center", color=color, annotation_clip=False
+                )
+    for label, color in (("winner", _WINNER), ("baseline", _BASELINE)):
+        axes.plot([], [], "o", color=color, label=label)
+    axes.set_yticks(range(len(rows)), [name for name, _, _ in rows])
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set_xlim(-0.02, 1.02)  # room for a point at either end
+    axes.set_xlabel("score (0 to 1, higher is better; bars: 95 % interval)")
+    axes.set_title(title)
+    axes.legend(loc="upper left", bbox_to_anchor=(1.1, 1.0), frameon=False)
+    return _png(figure)
+
+
+def _errorbar(axes: Axes, at: tuple[float, float], line: Line, color: str, *, vertical: bool) -> None:
+    estimate = line.estimate or 0.0
+    low, high = (estimate if bound is None else bound for bound in (line.low, line.high))
+    # Bounds of a bootstrap can lie on the wrong side of the estimate by rounding; a bar can't.
+    bars = [[max(0.0, estimate - low)], [max(0.0, high - estimate)]]
+    x, y = at
+    if vertical:
+        axes.errorbar(x, y, yerr=bars, fmt="o", color=color, capsize=3, linewidth=1.4)
+    else:
+        axes.errorbar(x, y, xerr=bars, fmt="o", color=color, capsize=3, linewidth=1.8)
+
+
+def _figure(height: float) -> tuple[Figure, Axes]:
+    # Not pyplot: it keeps every figure in a global list and is not safe under threads.
+    figure = Figure(figsize=(9.0, height), dpi=110, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.grid(visible=True, color="#e5e7eb")
+    axes.set_axisbelow(True)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    return figure, axes
+
+
+def _png(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})  # so that the same outcome gives the same bytes
+    return buffer.getvalue()
