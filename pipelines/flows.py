@@ -9,7 +9,8 @@ from prefect import Task, flow
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 
-from pipelines.surroundings import Order, bench
+from pipelines.order import Order
+from pipelines.surroundings import bench
 from workbench.core import WorkbenchError
 from workbench.lab import Bench, release, stages
 from workbench.lab.outcome import Folders, Outcome, conclude
@@ -61,9 +62,7 @@ def optimize_agent(order: Order, indexes: Path, evalset: Path) -> Folders:
     optimized = staged(stages.search, at)(indexes, evalset)
     winner = staged(stages.winner, at)(indexes, evalset, optimized)
     gate = staged(stages.gate, at)(baseline, winner)
-    return Folders(
-        indexes=indexes, evalset=evalset, baseline=baseline, optimized=optimized, winner=winner, gate=gate
-    )
+    return Folders(indexes=indexes, evalset=evalset, baseline=baseline, optimized=optimized, winner=winner, gate=gate)
 
 
 @flow

@@ -25,7 +25,7 @@ def nightly(orders: list[Order]) -> list[State[Outcome]]:
 def schedule(orders: list[Order], *, cron: str = AT_THREE) -> RunnerDeployment:
     """The deployment of `nightly`, in this machine's time zone; `prefect.serve` runs it."""
     parameters = {"orders": [order.model_dump(mode="json") for order in orders]}
-    return nightly.to_deployment("nightly", cron=cron, parameters=parameters)
+    return RunnerDeployment.from_flow(nightly, name="nightly", cron=cron, parameters=parameters)
 
 
 if __name__ == "__main__":

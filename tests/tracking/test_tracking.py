@@ -1,16 +1,11 @@
 """What a lead looks for is in the store, once, and nothing is there that must not be."""
 
-import base64
 import json
-import sqlite3
 import threading
-from collections.abc import Collection
 from pathlib import Path
 
-import conftest
 import pytest
-from mlflow.entities import Assessment, AssessmentSource, Feedback, TraceInfo, TraceLocation, TraceState
-from mlflow.entities.span import Span
+import weather
 
 from workbench.core import Case, EvalSet, GateNotPassed, Run, TrackingError, Usage
 from workbench.tracking import (
@@ -34,13 +29,13 @@ CANARY = 'canary/"key"+0123456789é'
 
 def _log_everything(store: Store, experiment: ExperimentLog, cases: tuple[Case, ...], run: Run) -> tuple[str, str]:
     parent = log_experiment(store, experiment)
-    log_run(store, parent, conftest.make_runlog("baseline", "baseline", 0.30))
-    log_run(store, parent, conftest.make_runlog("candidate-001", "candidate", 0.41))
-    winner = log_run(store, parent, conftest.make_runlog("winner", "winner", 0.52))
+    log_run(store, parent, weather.make_runlog("baseline", "baseline", 0.30))
+    log_run(store, parent, weather.make_runlog("candidate-001", "candidate", 0.41))
+    winner = log_run(store, parent, weather.make_runlog("winner", "winner", 0.52))
     log_traces(store, winner, cases, run, model="embedded")
-    log_outcome(store, (parent, winner), conftest.make_outcome())
+    log_outcome(store, (parent, winner), weather.make_outcome())
     prompt = PromptLog(
-        name="fill", template="Request:{{request}}", agent_digest="d" * 64, verdict=conftest.make_verdict()
+        name="fill", template="Request:{{request}}", agent_digest="d" * 64, verdict=weather.make_verdict()
     )
     register_prompt(store, winner, prompt)
     finish(store, parent)
@@ -52,7 +47,7 @@ def test_a_run_shows_scores_with_intervals_costs_with_units_and_the_ledger(
 ) -> None:
     """The column names a lead reads; a price that is unknown is no metric and a tag says so."""
     parent = log_experiment(store, experiment)
-    run_id = log_run(store, parent, conftest.make_runlog("winner", "winner", 0.52))
+    run_id = log_run(store, parent, weather.make_runlog("winner", "winner", 0.52))
 
     data = store.client.get_run(run_id).data
     expected = {
@@ -86,7 +81,7 @@ def test_a_run_shows_scores_with_intervals_costs_with_units_and_the_ledger(
 
 def test_a_known_price_is_a_metric(store: Store, experiment: ExperimentLog) -> None:
     """Zero dollars of an embedded model are known, and are not "unknown"."""
-    log = conftest.make_runlog("winner", "winner", 0.52).model_copy(update={"usage": Usage(calls=1, usd=0.0)})
+    log = weather.make_runlog("winner", "winner", 0.52).model_copy(update={"usage": Usage(calls=1, usd=0.0)})
     data = store.client.get_run(log_run(store, log_experiment(store, experiment), log)).data
 
     assert data.metrics["ledger_usd"] == 0.0
@@ -108,7 +103,7 @@ def test_an_execution_shows_question_settings_and_data_with_digests(store: Store
 
 def test_logging_everything_twice_changes_nothing(store: Store, experiment: ExperimentLog, evalset: EvalSet) -> None:
     """A resumed run logs again what it had logged: same runs, metrics, traces, versions."""
-    run = conftest.make_run(evalset.test)
+    run = weather.make_run(evalset.test)
     first = _log_everything(store, experiment, evalset.test, run)
     before = read_runs(store, "tool_calling")
 
@@ -125,7 +120,7 @@ def test_logging_everything_twice_changes_nothing(store: Store, experiment: Expe
 def test_a_run_that_was_cut_off_is_completed(store: Store, experiment: ExperimentLog) -> None:
     """Killed between two writes, it is still running; logged again, it is whole and there once."""
     parent = log_experiment(store, experiment)
-    log = conftest.make_runlog("winner", "winner", 0.52)
+    log = weather.make_runlog("winner", "winner", 0.52)
     run_id = log_run(store, parent, log)
     store.client.set_terminated(run_id, "RUNNING")
     store.client.delete_tag(run_id, "ledger_usd")
@@ -153,12 +148,12 @@ def test_no_secret_of_the_environment_is_in_any_file(
     """In the raw bytes of database and artifacts, plain or escaped; the words around it are there."""
     monkeypatch.setenv("ACME_API_KEY", CANARY)
     store = open_store(folder)
-    case = conftest.make_case(1).model_copy(update={"request": f"visible words {CANARY}", "cluster": CANARY})
-    run = conftest.make_run((case, conftest.make_case(2)))
+    case = weather.make_case(1).model_copy(update={"request": f"visible words {CANARY}", "cluster": CANARY})
+    run = weather.make_run((case, weather.make_case(2)))
     log = experiment.model_copy(update={"question": f"why {CANARY}?", "params": {"note": [CANARY], CANARY: 1}})
-    parent, winner = _log_everything(store, log, (case, conftest.make_case(2)), run)
-    verdict = conftest.make_verdict().model_copy(update={"findings": ()})
-    outcome = conftest.make_outcome().model_copy(update={"verdict": verdict, "texts": {"note.txt": f"see {CANARY}"}})
+    parent, winner = _log_everything(store, log, (case, weather.make_case(2)), run)
+    verdict = weather.make_verdict().model_copy(update={"findings": ()})
+    outcome = weather.make_outcome().model_copy(update={"verdict": verdict, "texts": {"note.txt": f"see {CANARY}"}})
     log_outcome(store, (parent,), outcome)
     prompt = PromptLog(name="leaky", template=f"Use {CANARY}", agent_digest="d" * 64, verdict=verdict)
     register_prompt(store, winner, prompt)
@@ -169,105 +164,14 @@ def test_no_secret_of_the_environment_is_in_any_file(
     assert any(b"visible words [secret]" in content for content in contents)
 
 
-def test_traces_come_back_with_spans_scores_tokens_and_cost(
-    store: Store, experiment: ExperimentLog, evalset: EvalSet
-) -> None:
-    """Through MLflow's own search: the failed case first, then the wrong ones, linked to their run."""
-    winner = log_run(store, log_experiment(store, experiment), conftest.make_runlog("winner", "winner", 0.52))
-    ids = log_traces(store, winner, evalset.test, conftest.make_run(evalset.test), model="embedded", limit=4)
-    experiment_id = store.client.get_run(winner).info.experiment_id
-    traces = store.client.search_traces(locations=[experiment_id], run_id=winner, order_by=["timestamp_ms DESC"])
-
-    assert [trace.info.tags["case"] for trace in traces] == ["case-0009", "case-0004", "case-0007", "case-0005"]
-    assert list(ids) == [trace.info.trace_id for trace in traces]
-    failed, wrong = traces[0], traces[1]
-    assert failed.info.state == TraceState.ERROR
-    assert [span.span_type for span in wrong.data.spans] == ["AGENT", "RETRIEVER", "CHAT_MODEL", "CHAIN"]
-    assert wrong.data.spans[0].inputs == {"request": "What is the weather in Town 4? Tell me in celsius, please."}
-    assert wrong.data.spans[0].outputs["call"]["name"] == "get_weather"
-    assert wrong.info.token_usage == {"input_tokens": 410, "output_tokens": 20, "total_tokens": 430}
-    assert wrong.info.cost == {"total_cost": 0.002}
-    assessments = {item.name: item for item in wrong.info.assessments}
-    assert (assessments["exact_call"].value, assessments["tool_choice"].value) == (0.0, 0.0)
-    assert assessments["expected"].value == "abstained"
-    unscored = next(item for item in failed.info.assessments if item.name == "exact_call")
-    assert unscored.rationale == "infrastructure: timeout"
-    assert None is unscored.value
-
-
-def test_trace_rows_are_those_that_mlflow_writes(store: Store, experiment: ExperimentLog, evalset: EvalSet) -> None:
-    """A trace that is read back and written through MLflow's own calls gives equal rows in every table."""
-    winner = log_run(store, log_experiment(store, experiment), conftest.make_runlog("winner", "winner", 0.52))
-    run = conftest.make_run(evalset.test[:2])
-    ours = log_traces(store, winner, evalset.test[:2], run, model="m")[1]
-    trace = store.client.get_trace(ours)
-    theirs = "tr-" + "7" * 32
-    spans = [Span.from_dict(_renamed(span.to_dict(), ours, theirs)) for span in trace.data.spans]
-    info = trace.info
-    tags = {k: v for k, v in info.tags.items() if k not in ("mlflow.artifactLocation", "mlflow.trace.spansLocation")}
-    feedback: list[Assessment] = [
-        Feedback(name=a.name, value=a.value, rationale=a.rationale, source=AssessmentSource("CODE", "workbench"))
-        for a in info.assessments
-        if a.name != "expected"
-    ]
-    store.rows.start_trace(
-        TraceInfo(
-            trace_id=theirs,
-            trace_location=TraceLocation.from_experiment_id(info.experiment_id),
-            request_time=info.request_time,
-            state=info.state,
-            request_preview=info.request_preview,
-            response_preview=info.response_preview,
-            execution_duration=info.execution_duration,
-            trace_metadata=info.trace_metadata,
-            tags=tags,
-            assessments=feedback,
-        )
-    )
-    store.rows.log_spans(info.experiment_id, spans)
-
-    for table in ("trace_info", "trace_tags", "trace_request_metadata", "spans"):
-        assert _rows(store, table, ours) == _rows(store, table, theirs) != []
-    ignored = ("assessment_id", "created_timestamp", "last_updated_timestamp", "run_id")
-    mine = [row for row in _rows(store, "assessments", ours, ignored) if row["name"] != "expected"]
-    assert mine == _rows(store, "assessments", theirs, ignored) != []
-
-
-def _renamed(span: dict[str, object], ours: str, theirs: str) -> dict[str, object]:
-    named: dict[str, object] = json.loads(json.dumps(span).replace(ours, theirs))
-    return named | {"trace_id": base64.b64encode(bytes.fromhex(theirs.removeprefix("tr-"))).decode()}
-
-
-def _rows(store: Store, table: str, identity: str, ignored: Collection[str] = ()) -> list[dict[str, object]]:
-    """A trace's rows without its id; a span's content as a value, because the order of its fields is nobody's."""
-    database = sqlite3.connect(store.folder / "mlflow.db")
-    database.row_factory = sqlite3.Row
-    column = "trace_id" if table in ("spans", "assessments") else "request_id"
-    found = database.execute(f"select * from {table} where {column} = ?", (identity,)).fetchall()
-    text = json.dumps([{k: row[k] for k in dict(row) if k not in {*ignored, column}} for row in found])
-    rows: list[dict[str, object]] = json.loads(text.replace(identity, "it"))
-    for row in rows:
-        if "content" in row:
-            row["content"] = {**json.loads(str(row["content"])), "trace_id": ""}
-    return sorted(rows, key=lambda row: json.dumps(row, sort_keys=True))
-
-
-def test_an_episode_whose_case_is_unknown_is_refused(store: Store, experiment: ExperimentLog, evalset: EvalSet) -> None:
-    """Nothing is written then."""
-    winner = log_run(store, log_experiment(store, experiment), conftest.make_runlog("winner", "winner", 0.52))
-
-    with pytest.raises(TrackingError, match="case 'case-0004': is in the run but not among its cases"):
-        log_traces(store, winner, evalset.val, conftest.make_run(evalset.test), model="m")
-
-
 def test_the_outcome_is_in_tags_and_artifacts_of_both_runs(
     store: Store, experiment: ExperimentLog, evalset: EvalSet
 ) -> None:
     """Verdict where a lead filters, report and plots where a lead reads."""
-    for run_id in _log_everything(store, experiment, evalset.test, conftest.make_run(evalset.test)):
+    for run_id in _log_everything(store, experiment, evalset.test, weather.make_run(evalset.test)):
         tags = store.client.get_run(run_id).data.tags
         assert tags["verdict"] == "PASS"
-        assert conftest.make_verdict().digest == tags["verdict_digest"]
+        assert weather.make_verdict().digest == tags["verdict_digest"]
         assert "0.220 [0.090, 0.340] is above 0" in tags["verdict_reason"]
         names = {item.path for folder in ("", "plots") for item in store.client.list_artifacts(run_id, folder)}
         expected = {"report.html", "report.json", "report.txt", "comparison.json", "verdict.json", "verdict.txt"}
@@ -280,8 +184,8 @@ def test_the_prompt_is_champion_only_if_the_gate_passed(
     store: Store, experiment: ExperimentLog, status: str, aliases: list[str]
 ) -> None:
     """It is registered either way: what was tried and refused is worth reading."""
-    winner = log_run(store, log_experiment(store, experiment), conftest.make_runlog("winner", "winner", 0.52))
-    verdict = conftest.make_verdict().model_copy(update={"status": status})
+    winner = log_run(store, log_experiment(store, experiment), weather.make_runlog("winner", "winner", 0.52))
+    verdict = weather.make_verdict().model_copy(update={"status": status})
     register_prompt(store, winner, PromptLog(name="fill", template="x", agent_digest="d" * 64, verdict=verdict))
 
     prompt = store.client.get_prompt_version("fill", 1)
@@ -296,8 +200,8 @@ def test_a_package_becomes_a_model_version_that_is_not_a_pickle(
     package = tmp_path / "weather-1.agentpkg"
     package.mkdir()
     (package / "agentpkg.json").write_text("{}")
-    winner = log_run(store, log_experiment(store, experiment), conftest.make_runlog("winner", "winner", 0.52))
-    verdict = conftest.make_verdict()
+    winner = log_run(store, log_experiment(store, experiment), weather.make_runlog("winner", "winner", 0.52))
+    verdict = weather.make_verdict()
 
     for digest, expected in (("1" * 64, 1), ("1" * 64, 1), ("2" * 64, 2)):
         assert expected == register_package(store, winner, package, name="weather", digest=digest, verdict=verdict)
@@ -313,18 +217,18 @@ def test_a_package_without_a_passing_verdict_is_not_registered(
     store: Store, experiment: ExperimentLog, tmp_path: Path
 ) -> None:
     """No version, no model."""
-    winner = log_run(store, log_experiment(store, experiment), conftest.make_runlog("winner", "winner", 0.52))
+    winner = log_run(store, log_experiment(store, experiment), weather.make_runlog("winner", "winner", 0.52))
 
     with pytest.raises(GateNotPassed, match="its verdict is INCONCLUSIVE; only PASS is registered"):
         register_package(
-            store, winner, tmp_path, name="weather", digest="1" * 64, verdict=conftest.make_verdict("INCONCLUSIVE")
+            store, winner, tmp_path, name="weather", digest="1" * 64, verdict=weather.make_verdict("INCONCLUSIVE")
         )
     assert list(store.client.search_registered_models()) == []
 
 
 def test_runs_are_read_as_a_table(store: Store, experiment: ExperimentLog, evalset: EvalSet) -> None:
     """One row for each metric, with its interval beside it."""
-    parent, winner = _log_everything(store, experiment, evalset.test, conftest.make_run(evalset.test))
+    parent, winner = _log_everything(store, experiment, evalset.test, weather.make_run(evalset.test))
     frame = read_runs(store, "tool_calling")
 
     row = frame.filter(run_id=winner, metric="test/exact_call").row(0, named=True)

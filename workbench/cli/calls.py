@@ -21,5 +21,5 @@ def show_calls(
 
     lines = sum_calls(open_calls(workspace).frame(run))
     heads = ("run", "module", "model", "paid", "cached", "tokens", "seconds", "usd")
-    rows = [[str(line[head]) if line[head] is not None else "unknown" for head in heads] for line in lines]
+    rows = [["unknown" if line[head] is None else str(line[head]) for head in heads] for line in lines]
     show(table(heads, rows), lines, as_json=as_json)

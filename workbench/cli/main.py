@@ -1,14 +1,21 @@
 """The `workbench` command: every noun in one place, and how errors end."""
 
 import sys
+from typing import TYPE_CHECKING, Annotated
 
-import click
 import typer
 from typer.core import TyperGroup
 
-import pipelines  # noqa: F401 - its switches keep every room offline; nothing else is imported by it
+import pipelines  # noqa: F401 - its switches keep every room offline; it imports nothing else
 from workbench import __version__
-from workbench.core.errors import WorkbenchError
+from workbench.cli import calls, data, experiment, gate, package, report, runs
+from workbench.cli.doctor import doctor
+from workbench.cli.run import run
+from workbench.cli.serve import serve
+from workbench.cli.ui import ui
+
+if TYPE_CHECKING:
+    from typer._click.core import Context  # typer carries its own copy of click
 
 INTERRUPTED = 130
 
@@ -16,12 +23,14 @@ INTERRUPTED = 130
 class Workbench(TyperGroup):
     """Ends an error that a person can put right with one line and exit code 2."""
 
-    def invoke(self, ctx: click.Context) -> object:
+    def invoke(self, ctx: "Context") -> object:
         """Run the command."""
+        from workbench.core import WorkbenchError
+
         try:
             return super().invoke(ctx)
         except WorkbenchError as error:
-            from workbench.safety import Redactor, environment_secrets  # noqa: PLC0415
+            from workbench.safety import Redactor, environment_secrets
 
             sys.stderr.write(f"error: {Redactor(environment_secrets()).text(str(error))}\n")
             raise typer.Exit(2) from None
@@ -34,11 +43,29 @@ class Workbench(TyperGroup):
 app = typer.Typer(cls=Workbench, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 
 
+def _say_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"workbench {__version__}")
+        raise typer.Exit
+
+
 @app.callback(help="Make an agent measurably better, and prove it before it ships.")
 def workbench(
-    version: bool = typer.Option(False, "--version", help="Say the version.", is_eager=True),
+    _version: Annotated[
+        bool, typer.Option("--version", help="Say the version.", is_eager=True, callback=_say_version)
+    ] = False,
 ) -> None:
-    """Say the version if that is asked."""
-    if version:
-        sys.stdout.write(f"workbench {__version__}\n")
-        raise typer.Exit
+    """Hold the commands."""
+
+
+app.command()(run)
+app.add_typer(report.app, name="report")
+app.add_typer(experiment.app, name="experiment")
+app.add_typer(data.app, name="data")
+app.add_typer(gate.app, name="gate")
+app.add_typer(package.app, name="package")
+app.command()(serve)
+app.add_typer(runs.app, name="runs")
+app.add_typer(calls.app, name="calls")
+app.command()(ui)
+app.command()(doctor)

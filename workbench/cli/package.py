@@ -22,7 +22,9 @@ def verify(
     from workbench.packaging import verify_package
 
     info = verify_package(path, digest=digest)
-    show(f"{info.name} {info.version}: {info.files} files are sound, digest {info.package_digest}", info, as_json=as_json)
+    show(
+        f"{info.name} {info.version}: {info.files} files are sound, digest {info.package_digest}", info, as_json=as_json
+    )
 
 
 @app.command()

@@ -9,10 +9,10 @@ from pydantic import JsonValue
 from workbench.core import Record
 
 
-def show(text: str, data: Record | Iterable[Record] | JsonValue, *, as_json: bool) -> None:
-    """Print the data as JSON, or else the text."""
+def show(text: str, data: object, *, as_json: bool) -> None:
+    """Print the data, made of records and JSON values, as JSON; or else the text."""
     if as_json:
-        text = json.dumps(_plain(data), indent=1, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(data, default=_fields, indent=1, ensure_ascii=False, allow_nan=False)
     sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
 
 
@@ -31,12 +31,7 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in lines)
 
 
-def _plain(data: Record | Iterable[Record] | JsonValue) -> JsonValue:
-    if isinstance(data, Record):
-        plain: JsonValue = data.model_dump(mode="json")
-        return plain
-    if isinstance(data, list | tuple):
-        return [_plain(item) for item in data]
-    if data is None or isinstance(data, str | int | float | dict):
-        return data
-    raise TypeError(f"{type(data).__name__} can't be shown as JSON")
+def _fields(record: object) -> JsonValue:
+    assert isinstance(record, Record)
+    fields: JsonValue = record.model_dump(mode="json")
+    return fields

@@ -7,7 +7,9 @@ import typer
 from workbench.cli.options import WORKSPACE, Json, Workspace, noun
 
 app = noun("Read reports, and compare runs.")
-Name = Annotated[str | None, typer.Argument(help="An experiment, as tool_calling or tool_calling-seed7; else the last.")]
+Name = Annotated[
+    str | None, typer.Argument(help="An experiment, as tool_calling or tool_calling-seed7; else the last.")
+]
 Run = Annotated[str, typer.Argument(help="A run: the name of its stage's folder, or how it begins.")]
 
 

@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import polars as pl
+from pydantic import JsonValue
+
 from workbench.core import DataError, Run, nearest, read_run
 from workbench.lms import CallStore
 
@@ -41,3 +44,21 @@ def open_calls(workspace: Path) -> CallStore:
     if not path.exists():
         raise DataError(f"workspace {str(workspace)!r}: holds no calls; run an experiment first")
     return CallStore(path)
+
+
+def sum_calls(calls: pl.DataFrame) -> list[dict[str, JsonValue]]:
+    """The ledger's totals by run, module and model, and over all; dollars are null where a price is unknown."""
+    paid = ~pl.col("cached")
+    tokens = pl.col("prompt_tokens") + pl.col("completion_tokens")
+    unknown = (paid & pl.col("usd").is_null()).any()
+    sums = (
+        paid.sum().alias("paid"),
+        pl.col("cached").sum(),
+        tokens.filter(paid).sum().alias("tokens"),
+        (pl.col("milliseconds").filter(paid).sum() / 1000).round(3).alias("seconds"),
+        pl.when(unknown).then(None).otherwise(pl.col("usd").filter(paid).sum()).alias("usd"),
+    )
+    names = ("run", "module", "model")
+    groups = calls.group_by(names, maintain_order=True).agg(sums)
+    total = calls.select(*(pl.lit("all").alias(name) for name in names), *sums)
+    return [*groups.to_dicts(), *total.to_dicts()]

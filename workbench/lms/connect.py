@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from typing import cast
 
 import dspy
 from dspy.clients.costs import estimate_cost
@@ -110,7 +111,7 @@ def _pricing(spec: LMSpec) -> tuple[Pricing, float | None]:
         usage = response.usage
         if usage.input_tokens is None or usage.output_tokens is None:
             return None
-        return (usage.input_tokens * price.prompt_usd + usage.output_tokens * price.completion_usd) / 1e6
+        return float(usage.input_tokens * price.prompt_usd + usage.output_tokens * price.completion_usd) / 1e6
 
     # The longest prompt the reservation must cover is not known here: a context of 128k tokens bounds it.
     return fixed, (128_000 * price.prompt_usd + spec.max_tokens * price.completion_usd) / 1e6
@@ -121,8 +122,8 @@ def _listed(spec: LMSpec) -> Pricing:
 
     def price(request: Request, response: Response) -> float | None:
         with boundary(LMError, f"lm {spec.model!r}: can't be priced"):
-            usd: float | None = estimate_cost(response, provider=provider, requested_model=name, request=request)[0]
-        return usd
+            usd, _ = estimate_cost(response, provider=provider, requested_model=name, request=request)
+        return cast("float | None", usd)
 
     return price
 

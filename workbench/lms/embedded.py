@@ -141,7 +141,9 @@ def _start(path: Path, slots: int) -> "Server":
         params.model.path = str(path)
         params.n_ctx = CONTEXT_TOKENS * slots
         params.n_parallel = slots
-        params.cpuparams.n_threads = params.cpuparams_batch.n_threads = os.cpu_count() or 1
+        for threads in (params.cpuparams, params.cpuparams_batch):
+            threads.n_threads = os.cpu_count() or 1
+            threads.poll = 0  # threads that spin while they wait: one busy neighbour made a call ten times slower
         params.swa_full = True  # without it prefix reuse silently fails: the model's attention slides
         params.verbosity = -1
         server = xllamacpp.Server(params)
