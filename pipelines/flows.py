@@ -10,6 +10,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 
 from pipelines.order import Order
+from pipelines.outcomes import keep_outcome
 from pipelines.surroundings import bench
 from workbench.core import WorkbenchError
 from workbench.lab import Bench, release, stages
@@ -80,4 +81,4 @@ def run_experiment(order: Order) -> Outcome:
     folders = optimize_agent(order, build_index(order), build_evalset(order))
     mlflow_run, package = release_agent(order, folders)
     seconds = time.monotonic() - began
-    return conclude(bench(order), folders, package=package, mlflow_run=mlflow_run, seconds=seconds)
+    return keep_outcome(conclude(bench(order), folders, package=package, mlflow_run=mlflow_run, seconds=seconds))

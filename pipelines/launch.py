@@ -20,10 +20,10 @@ def launch(order: Order, progress: "Progress") -> "Outcome":
         # While the server starts: these imports take as long as it does.
         from prefect.settings import PREFECT_API_URL, temporary_settings  # noqa: PLC0415
 
-        from pipelines.surroundings import Surroundings, experiment, surrounded  # noqa: PLC0415
+        from pipelines.surroundings import experiment, surrounded, watched_by  # noqa: PLC0415
 
         experiment(order)
         from pipelines.flows import run_experiment  # noqa: PLC0415
 
-        with temporary_settings({PREFECT_API_URL: address}), surrounded(Surroundings(progress)):
+        with temporary_settings({PREFECT_API_URL: address}), surrounded(watched_by(progress)):
             return run_experiment(order)

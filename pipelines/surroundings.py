@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pipelines.order import Order
@@ -22,6 +22,11 @@ class Surroundings:
 
 
 _HERE: ContextVar[Surroundings | None] = ContextVar("surroundings", default=None)
+
+
+def watched_by(progress: Progress) -> Surroundings:
+    """What is around here now, watched by someone else."""
+    return replace(_HERE.get() or Surroundings(), progress=progress)
 
 
 @contextmanager

@@ -12,7 +12,9 @@ from workbench.lms import CallStore, LMSpec, ScriptedEngine, scripted_lm
 from workbench.optimize import Optimizer, Space, Task, optimizer
 from workbench.retrieval import Index, IndexSpec, build_index
 
+Answer = Callable[[str], str]
 RUN = "optimize-0"
+AMPLE = Budget(calls=10_000)
 SPACE: Space = {"demos": [0, 1, 3], "demo_choice": ["fixed", "nearest"], "layout": ["signature", "json"]}
 
 _TOWN: dict[str, JsonValue] = {
@@ -54,7 +56,7 @@ def stray(number: int) -> Case:
     )
 
 
-TRAIN = tuple(case(number, split="train") for number in range(8)) + (stray(0),)
+TRAIN = (*(case(number, split="train") for number in range(8)), stray(0))
 VAL = tuple(case(number) for number in range(12))
 
 
@@ -78,18 +80,18 @@ class World:
     def __init__(
         self,
         *,
-        budget: Budget = Budget(calls=10_000),
-        answer: Callable[[str], str] = pupil,
+        budget: Budget = AMPLE,
+        answer: Answer = pupil,
         store: CallStore | None = None,
         seed: int = 1,
         workers: int = 2,
-        propose: Callable[[str], str] | None = None,
+        propose: Answer | None = None,
     ) -> None:
         self.meter = Meter(budget)
         self.engine = ScriptedEngine(answer)
         self.adviser = ScriptedEngine(propose or proposer)
         self.specs: list[AgentSpec] = []
-        self._store = store
+        self._lm = scripted_lm(self.engine, store=store, meter=self.meter)
         self._indexes: dict[IndexSpec, Index] = {}
         said = LMSpec(model="scripted", temperature=1.0, max_tokens=512)
         advice = scripted_lm(self.adviser, spec=said, store=store, meter=self.meter)
@@ -112,13 +114,12 @@ class World:
         self.specs.append(spec)
         if spec.index not in self._indexes:
             self._indexes[spec.index] = build_index(catalogue_of_towns(), spec.index)
-        lm = scripted_lm(self.engine, store=self._store, meter=self.meter)
-        return build_agent(spec, index=self._indexes[spec.index], lm=lm)
+        return build_agent(spec, index=self._indexes[spec.index], lm=self._lm)
 
 
 def start() -> AgentSpec:
     """The agent every search begins with: right for three of the twelve validation cases."""
-    return AgentSpec(lm=LMSpec(model="scripted"), layout="json", arguments="required")
+    return AgentSpec(lm=LMSpec(model="scripted"), layout="signature", arguments="required")
 
 
 def make(names: Sequence[str]) -> list[Optimizer]:

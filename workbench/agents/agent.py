@@ -23,7 +23,7 @@ class Agent:
         self.spec = spec
         self.index = index
         self.lm = lm
-        self.adapter = CompactAdapter(spec.layout)
+        self.adapter = CompactAdapter(spec.layout, demo_layout=spec.demo_layout)
         self.module = ToolCaller(spec, index) if spec.pattern == "tool_call" else Answerer(spec, index)
         load_program(self.module, spec.program)
 

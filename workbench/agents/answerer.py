@@ -71,19 +71,22 @@ class Answerer(dspy.Module):
                     demos=self.respond.demos[: self.spec.demos],
                     config={"response_format": constraint},
                 )
-                text = _unquoted(str(reply.answer))
-                problem = ""
+                text, problem = _unquoted(str(reply.answer))
             except AdapterParseError:
                 text, problem = None, "the answer is empty"
         recorder.add("answer", "lm", {"request": request}, {"answer": text, "malformed": problem}, started)
         return text, problem
 
 
-def _unquoted(text: str) -> str:
-    """The text of a JSON string; text that is none stays as it is."""
+def _unquoted(text: str) -> tuple[str | None, str]:
+    """The text of a JSON string, and why there is none; text that is not JSON stays as it is.
+
+    A string without its end was cut at the token limit: what it would have said is not known.
+    """
     if not text.startswith('"'):
-        return text
+        return text, ""
     try:
-        return str(json.loads(text))
-    except json.JSONDecodeError:
-        return text.strip('"')
+        return str(json.loads(text)), ""
+    except json.JSONDecodeError as cause:
+        cut = cause.msg.startswith("Unterminated string")
+        return (None, "the answer was cut before its end") if cut else (text, "")

@@ -18,14 +18,15 @@ class CompactAdapter(dspy.Adapter):
     """Writes demos and request as repeated blocks of "Field:" lines, as a base model continues them.
 
     What stays the same comes first (instructions, then demos, then the request), so that a server's
-    prefix cache pays for it once. The prompt ends without white space, and a demo's answer starts with
+    prefix cache pays for it once. The prompt ends in a line break, never in a space, and a demo's answer starts with
     the character the output schema starts with: otherwise the first token never matches. A signature
     must have exactly one output field.
     """
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, *, demo_layout: Layout | None = None) -> None:
         super().__init__()
         self.layout = layout
+        self.demo_layout = demo_layout or layout
 
     def format(
         self, signature: type[dspy.Signature], demos: list[dict[str, object]], inputs: dict[str, object]
@@ -34,8 +35,8 @@ class CompactAdapter(dspy.Adapter):
         output = _output(signature)
         complete = [demo for demo in demos if all(name in demo for name in (*signature.input_fields, output))]
         blocks = [signature.instructions.strip()] if signature.instructions.strip() else []
-        blocks += [f"{self._block(signature, demo)}{_text(demo[output])}" for demo in complete]
-        blocks.append(self._block(signature, inputs))
+        blocks += [f"{_block(signature, demo, self.demo_layout)}{_text(demo[output])}" for demo in complete]
+        blocks.append(_block(signature, inputs, self.layout))
         return [{"role": "user", "content": "\n\n".join(blocks)}]
 
     def parse(self, signature: type[dspy.Signature], completion: str) -> dict[str, object]:
@@ -48,14 +49,16 @@ class CompactAdapter(dspy.Adapter):
             raise AdapterParseError(adapter_name="CompactAdapter", signature=signature, lm_response=completion)
         return {_output(signature): text}
 
-    def _block(self, signature: type[dspy.Signature], values: Mapping[str, object]) -> str:
-        lines = [f"{_title(name)}: {self._render(name, values[name])}" for name in signature.input_fields]
-        return "\n".join((*lines, f"{_title(_output(signature))}:\n"))
 
-    def _render(self, name: str, value: object) -> str:
-        if name == "tool":
-            return render_tool(ToolSpec.model_validate_json(_text(value)), self.layout)
-        return _text(value)
+def _block(signature: type[dspy.Signature], values: Mapping[str, object], layout: Layout) -> str:
+    lines = [f"{_title(name)}: {_render(name, values[name], layout)}" for name in signature.input_fields]
+    return "\n".join((*lines, f"{_title(_output(signature))}:\n"))
+
+
+def _render(name: str, value: object, layout: Layout) -> str:
+    if name == "tool":
+        return render_tool(ToolSpec.model_validate_json(_text(value)), layout)
+    return _text(value)
 
 
 def render_tool(tool: ToolSpec, layout: Layout) -> str:

@@ -45,14 +45,22 @@ def argument_schema(tool: ToolSpec, which: Arguments) -> dict[str, JsonValue]:
 def _bounded(declared: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
     kind = JSON_TYPES.get(str(declared.get("type", "string")), "string")
     values = declared.get("enum")
-    if isinstance(values, list) and values and kind == "string":
-        return {"type": "string", "enum": [value for value in values if isinstance(value, str)] or values}
+    if isinstance(values, list) and (allowed := [value for value in values if _is(value, kind)]):
+        return {"type": kind, "enum": allowed}
     if kind == "object":
         return _object(declared)
     if kind == "array":
         items = declared.get("items")
         return {"type": "array", "items": _bounded(items if isinstance(items, dict) else {}), "maxItems": MOST_ITEMS}
     return {"type": "string", "maxLength": MOST_CHARACTERS} if kind == "string" else {"type": kind}
+
+
+def _is(value: JsonValue, kind: str) -> bool:
+    """Whether an enum's value has its declared type; the leaderboard has booleans with an enum of strings."""
+    if isinstance(value, bool):
+        return kind == "boolean"
+    kinds: Mapping[str, type | tuple[type, ...]] = {"string": str, "integer": int, "number": (int, float)}
+    return isinstance(value, kinds.get(kind, ()))
 
 
 def _object(declared: Mapping[str, JsonValue]) -> dict[str, JsonValue]:

@@ -32,6 +32,8 @@ class AgentSpec(Record):
     """Similarity in [0, 1] of request and best tool below which the agent abstains; 0 never does."""
     arguments: Arguments = "declared"
     layout: Layout = "json"
+    demo_layout: Layout | None = None
+    """How the tools of demos are written; None is as the request's own. A demo shows form more than meaning."""
     demos: int = Field(default=0, ge=0, le=16)
     """Solved requests shown before the request."""
     demo_choice: Literal["fixed", "nearest"] = "fixed"

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import cast
 
 import dspy
@@ -12,7 +13,7 @@ from pydantic import JsonValue
 from workbench.agents.schema import argument_schema
 from workbench.agents.spec import AgentSpec
 from workbench.agents.trace import Recorder
-from workbench.core import Corpus, Document, Prediction, ToolCall, ToolSpec, tool_id
+from workbench.core import Corpus, Document, Prediction, ToolCall, ToolSpec, canonical_json, tool_id
 from workbench.lms import scope
 from workbench.retrieval import Hit, Index, IndexSpec, build_index
 
@@ -50,7 +51,7 @@ class ToolCaller(dspy.Module):
         self._documents = {document.doc_id: document for document in index.corpus.documents}
         self.choose = dspy.Predict(ChooseTool)
         self.fill = dspy.Predict(FillArguments)
-        self._solved: tuple[int, Index | None] = (0, None)
+        self._solved: _Solved | None = None
 
     def __deepcopy__(self, memo: dict[int, object]) -> "ToolCaller":
         """Optimizers copy programs: predictors are copied, the index is shared."""
@@ -91,12 +92,16 @@ class ToolCaller(dspy.Module):
         shown = [f"- {tool.name}: {tool.description}" for tool in tools]
         started = time.perf_counter()
         with scope(module="choose"):
-            answer = self.choose(
-                tools=shown, request=request, config=_constrained("choice", {"type": "string", "enum": [*names]})
-            )
-        choice = str(json.loads(answer.choice)) if answer.choice.startswith('"') else answer.choice
+            try:
+                answer = self.choose(
+                    tools=shown, request=request, config=_constrained("choice", {"type": "string", "enum": [*names]})
+                )
+                choice = _unquoted(str(answer.choice))
+            except AdapterParseError:
+                choice = ""
         shown_names: list[JsonValue] = [*names]
         recorder.add("choose_tool", "lm", {"tools": shown_names, "request": request}, {"choice": choice}, started)
+        # What is none of the names says nothing: retrieval's first stands.
         return next((tool for tool in tools if tool.name == choice), tools[0])
 
     def _fill(self, request: str, tool: ToolSpec, recorder: Recorder) -> tuple[ToolCall | None, str]:
@@ -127,19 +132,27 @@ class ToolCaller(dspy.Module):
         return list(reversed(nearest))
 
     def _nearest(self, query: str, count: int) -> list[dspy.Example]:
-        index = self._solved_index()
-        if index is None:
+        if not self.fill.demos:
             return []
-        return [self.fill.demos[int(hit.doc_id)] for hit in index.search(query, count)]
+        solved = self._solved_requests()
+        return [solved.demos[int(hit.doc_id)] for hit in solved.index.search(query, count)]
 
-    def _solved_index(self) -> Index | None:
-        """An index over the demos of `fill`, made anew when an optimizer has changed them."""
-        demos = self.fill.demos
-        if self._solved[0] != id(demos) or self._solved[1] is None:
+    def _solved_requests(self) -> "_Solved":
+        """The demos of `fill` with an index over them, made anew when an optimizer has changed them."""
+        demos, solved = tuple(self.fill.demos), self._solved
+        if solved is None or solved.demos != demos:
             documents = tuple(_solved(number, demo) for number, demo in enumerate(demos))
             corpus = Corpus(name="solved requests", documents=documents)
-            self._solved = (id(demos), build_index(corpus, IndexSpec(retriever="bm25")) if documents else None)
-        return self._solved[1]
+            solved = self._solved = _Solved(demos, build_index(corpus, IndexSpec(retriever="bm25")))
+        return solved
+
+
+@dataclass(frozen=True)
+class _Solved:
+    """Solved requests that can be searched; document i is demo i."""
+
+    demos: tuple[dspy.Example, ...]
+    index: Index
 
 
 def _solved(number: int, demo: dspy.Example) -> Document:
@@ -157,12 +170,26 @@ def _constrained(name: str, schema: dict[str, JsonValue]) -> dict[str, object]:
     return {"response_format": {"type": "json_schema", "json_schema": {"name": name, "schema": schema}}}
 
 
+def _unquoted(text: str) -> str:
+    """The text of a JSON string; text that is none stays as it is."""
+    try:
+        return str(json.loads(text)) if text.startswith('"') else text
+    except json.JSONDecodeError:
+        return text
+
+
 def _arguments(text: str) -> tuple[dict[str, JsonValue] | None, str]:
-    """The arguments in a model's answer, or None and why there are none."""
+    """The arguments in a model's answer, or None and why there are none.
+
+    What json reads but JSON can't carry is refused: NaN, infinity, half a character, a number without end.
+    """
     try:
         value = json.loads(text)
+        canonical_json(value)
     except json.JSONDecodeError as cause:
         return None, f"arguments are not JSON: {cause.msg} at character {cause.pos}" if text else "the answer is empty"
+    except (ValueError, RecursionError) as cause:
+        return None, f"arguments are not JSON: {cause}"
     if not isinstance(value, dict):
         return None, f"arguments are a JSON {type(value).__name__}, not an object"
     return value, ""

@@ -25,6 +25,8 @@ class Workbench(TyperGroup):
 
     def invoke(self, ctx: "Context") -> object:
         """Run the command."""
+        # jsonschema compiles a grammar of web addresses when it finds this package: as slow as all of dspy besides.
+        sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
         from workbench.core import WorkbenchError
 
         try:
@@ -40,7 +42,7 @@ class Workbench(TyperGroup):
             raise typer.Exit(INTERRUPTED) from None
 
 
-app = typer.Typer(cls=Workbench, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+app = typer.Typer(name="workbench", cls=Workbench, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 
 
 def _say_version(asked: bool) -> None:

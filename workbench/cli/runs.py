@@ -18,9 +18,10 @@ def list_runs(
 ) -> None:
     """List the tracked runs of an experiment by one metric, newest first."""
     from workbench.cli.render import show, table
+    from workbench.cli.stored import tracked
     from workbench.tracking import open_store, read_runs
 
-    found = read_runs(open_store(workspace), experiment)
+    found = read_runs(open_store(tracked(workspace)), experiment)
     rows = found.filter(found["metric"] == metric).to_dicts()
     heads = ("run_id", "name", "role", "verdict", "estimate", "low", "high")
     show(table(heads, [[_cell(row[head]) for head in heads] for row in rows]), rows, as_json=as_json)

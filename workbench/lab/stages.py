@@ -128,7 +128,7 @@ def search(bench: Bench, indexes: Path, evalset: Path) -> Path:
             meter=meter,
             seed=experiment.seed,
             workers=experiment.workers,
-            proposer=bench.connect(proposer, store=bench.store, meter=meter) if proposer is not None else None,
+            proposer=bench.model(proposer, meter) if proposer is not None else None,
             on_trial=watch,
             on_case=lambda _done, _total: bench.workspace.progress.advance(meter.spent.calls, total or 0),
         )

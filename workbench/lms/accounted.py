@@ -2,16 +2,18 @@
 
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
 from dspy._vendor.lm15.serde import request_to_dict, response_from_dict, response_to_dict
 from dspy.lm15 import Request, Response
 
-from workbench.core import Meter, Record, Spend, digest_json
+from workbench.core import Meter, Record, Spend, canonical_json, digest_json
+from workbench.lms.embedded import WORKED
+from workbench.lms.repeats import Repeats, repeated
 from workbench.lms.scope import Call, account, here
 from workbench.lms.store import Answer, CallStore
 
@@ -38,11 +40,21 @@ class Terms(Record):
     timeout_seconds: float
     reserve_usd: float | None
     """The most one call may cost in US dollars; None if the price is unknown."""
+    seeded: bool = False
+    """True if the model draws by the request's seed: each repeat of a sampled question is then given its own."""
 
 
 def question(request: Request, identity: str) -> str:
     """The key of a request: digest of what is asked and of who is asked; no key, header or address in clear."""
     return digest_json({"identity": identity, "request": request_to_dict(request)})
+
+
+@dataclass
+class _Turn:
+    """Who asks a question, and how many wait for the answer."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    holders: int = 0
 
 
 class AccountedEngine:
@@ -65,8 +77,8 @@ class AccountedEngine:
         self._store = store
         self._meter = meter
         self._lock = threading.Lock()
-        self._busy: dict[str, threading.Lock] = {}
-        self._asked: Counter[tuple[str, str]] = Counter()
+        self._busy: dict[str, _Turn] = {}
+        self._repeats = Repeats()
         self._charged: set[str] = set()
 
     def complete(self, request: Request) -> Response:
@@ -74,12 +86,11 @@ class AccountedEngine:
 
         Raises: BudgetExceeded before anything is spent; whatever the engine raises, with nothing kept.
         """
-        key = self._key(request)
-        with self._alone(key):
+        with self._numbered(request) as (key, asked), self._alone(key):
             kept = self._store.find(key) if self._store is not None else None
             if kept is not None:
                 return self._replay(key, kept)
-            return self._pay(key, request)
+            return self._pay(key, asked)
 
     def dump_state(self) -> dict[str, str]:
         """Names the model and nothing else: an engine is connected anew, never restored from a file."""
@@ -96,25 +107,37 @@ class AccountedEngine:
         """Programs are copied by optimizers; they go on sharing one account."""
         return self
 
-    def _key(self, request: Request) -> str:
-        key = question(request, self.terms.identity)
-        if not request.config.temperature or self._store is None:
-            return key
-        with self._lock:
-            self._asked[(here().run, key)] += 1
-            nth = self._asked[(here().run, key)]
-        return digest_json({"question": key, "nth": nth})
+    @contextmanager
+    def _numbered(self, request: Request) -> Iterator[tuple[str, Request]]:
+        """The key of this asking and the request as the model gets it; a failed asking gives its number back."""
+        key, run = question(request, self.terms.identity), here().run
+        if not request.config.temperature:
+            yield key, request
+            return
+        nth = self._repeats.take(run, key)
+        seeded = self.terms.seeded and request.config.seed is None
+        try:
+            yield (
+                repeated(key, nth),
+                replace(request, config=replace(request.config, seed=nth - 1)) if seeded else request,
+            )
+        except BaseException:
+            self._repeats.give_back(run, key, nth)
+            raise
 
     @contextmanager
     def _alone(self, key: str) -> Iterator[None]:
         with self._lock:
-            lock = self._busy.setdefault(key, threading.Lock())
+            turn = self._busy.setdefault(key, _Turn())
+            turn.holders += 1
         try:
-            with lock:
+            with turn.lock:
                 yield
         finally:
             with self._lock:
-                self._busy.pop(key, None)
+                turn.holders -= 1
+                if not turn.holders:
+                    del self._busy[key]
 
     def _replay(self, key: str, kept: Answer) -> Response:
         if self._meter is not None and kept.paid_by == here().run and self._first(key):
@@ -129,8 +152,9 @@ class AccountedEngine:
         with self._reserved(request) as actual:
             started, clock = datetime.now(UTC), time.perf_counter()
             response = self.inner.complete(request)
-            milliseconds = (time.perf_counter() - clock) * 1000
-            answer = self._answer(request, response, milliseconds)
+            waited = (time.perf_counter() - clock) * 1000
+            worked = (response.provider_data or {}).get(WORKED)
+            answer = self._answer(request, response, float(worked) if isinstance(worked, int | float) else waited)
             actual.append(answer.spend)
         if self._meter is not None:
             self._first(key)
@@ -145,12 +169,12 @@ class AccountedEngine:
         if self._meter is None:
             yield []
             return
-        # A token is at least one byte of UTF-8, so bytes bound the prompt's tokens from above.
-        prompt = sum(len((message.text or "").encode()) for message in request.messages)
-        prompt += len(request.system.encode()) if isinstance(request.system, str) else 0
+        # A token is at least one byte of UTF-8, so the bytes of all that is sent bound the prompt's tokens: texts,
+        # and the output schema and roles, which providers count too.
+        prompt = len(canonical_json(request_to_dict(request)))
         most = Spend(
             calls=1,
-            tokens=prompt + (request.config.max_tokens or self.terms.max_tokens) + 16,
+            tokens=prompt + (request.config.max_tokens or self.terms.max_tokens),
             seconds=self.terms.timeout_seconds,
             usd=self.terms.reserve_usd,
         )

@@ -51,6 +51,7 @@ def check(spec: LMSpec) -> None:
     try:
         resolution = engine.resolve(spec.model)
         LMRouter(_router(spec)).lm(f"{resolution.provider}:{resolution.model}")
+        _wrapped(spec, engine)
     except LM15Error as cause:
         why = str(cause).splitlines()[0].partition(", or pass RouterConfig")[0]
         raise ConfigError(f"lm {spec.model!r}: {why}; known spellings are {_EXAMPLE}") from cause
@@ -93,10 +94,19 @@ def _accounted(spec: LMSpec, engine: Engine, store: CallStore | None, meter: Met
         max_tokens=spec.max_tokens,
         timeout_seconds=spec.timeout_seconds,
         reserve_usd=most,
+        seeded=spec.model == EMBEDDED,
     )
     accounted = AccountedEngine(engine, terms, pricing=pricing, store=store, meter=meter)
-    # dspy's own cache is off: its keys ignore the address and the key, so one tenant could get another's answer.
-    return dspy.LM(spec.model, engine=accounted, cache=False, temperature=spec.temperature, max_tokens=spec.max_tokens)
+    return _wrapped(spec, accounted)
+
+
+def _wrapped(spec: LMSpec, engine: Engine) -> dspy.LM:
+    """dspy's model over an engine; dspy knows settings that some models refuse.
+
+    Its own cache is off: its keys ignore the address and the key, so one tenant could get another's answer.
+    """
+    with boundary(ConfigError, f"lm {spec.model!r}"):
+        return dspy.LM(spec.model, engine=engine, cache=False, temperature=spec.temperature, max_tokens=spec.max_tokens)
 
 
 def _pricing(spec: LMSpec) -> tuple[Pricing, float | None]:

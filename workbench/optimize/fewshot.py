@@ -40,25 +40,30 @@ class NearestDemos:
 
 @dataclass(frozen=True)
 class BootstrappedDemos:
-    """dspy's BootstrapFewShot: training cases that the agent itself solved, with what it then wrote."""
+    """dspy's BootstrapFewShot: training cases that the agent itself solved, with what it then wrote.
+
+    The teacher is the same agent, shown labelled cases other than the one it is asked.
+    """
 
     demos: int = 4
     labeled: int = 0
-    """Labelled cases that fill up where fewer were solved."""
+    """Where fewer were solved, labelled cases fill up to so many."""
 
     def __call__(self, start: AgentSpec, search: Search) -> None:
         """One candidate with bootstrapped demos; the calls on training cases are paid from the budget."""
-        spec = start.model_copy(update={"demos": self.demos + self.labeled, "demo_choice": "fixed"})
+        spec = start.model_copy(update={"demos": max(self.demos, self.labeled), "demo_choice": "fixed"})
         agent = search.task.build(spec)
+        train = rows(search.task)
+        teacher = LabeledFewShot(k=spec.demos).compile(agent.module, trainset=train)
         optimizer = BootstrapFewShot(
             metric=graded(search.task),
             max_bootstrapped_demos=self.demos,
-            max_labeled_demos=self.demos + self.labeled,
+            max_labeled_demos=self.labeled,
             max_errors=0,
         )
         where = scope(candidate=f"bootstrap {short(agent.digest)}")
         with where, within_budget(search.task.meter), agent.speaking():
-            compiled = optimizer.compile(agent.module, trainset=rows(search.task))
+            compiled = optimizer.compile(agent.module, teacher=teacher, trainset=train)
         search.attempt(learned(spec, compiled), origin="bootstrap_few_shot")
 
 

@@ -47,19 +47,22 @@ def _best_threshold(decided: Sequence[tuple[float, bool, bool]]) -> tuple[float,
     """The highest share of right decisions any threshold reaches, and the lowest threshold that reaches it."""
     if not decided:
         raise OptimizeError("tune_retrieval: no training case expects a call or an abstention; enlarge the train split")
-    thresholds = sorted({0.0, *(round(similarity, 4) for similarity, _, _ in decided)})
+    thresholds = sorted({0.0, *(round(max(0.0, similarity), 4) for similarity, _, _ in decided)})
     shares = [(sum(_right(one, threshold) for one in decided) / len(decided), -threshold) for threshold in thresholds]
     share, negative = max(shares)
     return share, -negative
 
 
 def _decide(agent: Agent, case: Case) -> tuple[float, bool, bool]:
-    """Best similarity, whether the first tool is the right one, whether a call is expected at all."""
+    """Best similarity, whether the first tool is the right one, whether a call is expected at all.
+
+    Where nothing is found the agent abstains at any threshold: below 0.
+    """
     hits, similarity = agent.module.rank(case.request)
     expected = case.expected
     first = hits[0].doc_id.partition("#")[0] if hits else ""
     right = isinstance(expected, ExpectedCall) and first == expected.tool.name
-    return similarity, right, isinstance(expected, ExpectedCall)
+    return similarity if hits else -1.0, right, isinstance(expected, ExpectedCall)
 
 
 def _right(decided: tuple[float, bool, bool], threshold: float) -> bool:

@@ -10,7 +10,7 @@ from pydantic import Field
 from workbench.agents import Agent, AgentSpec, Program
 from workbench.core import BudgetExceeded, Case, Meter, OptimizeError, Record, Report, Run, Spend, short
 from workbench.evals import EvaluationRequest, evaluate, summarize
-from workbench.lms import scope
+from workbench.lms import Call, Tally, scope
 from workbench.optimize.space import changes
 
 TASK_METRIC = "task_success"
@@ -66,7 +66,8 @@ class Task:
     train: Sequence[Case]
     val: Sequence[Case]
     build: Callable[[AgentSpec], Agent]
-    """Makes a spec into an agent whose every call is accounted for and budgeted."""
+    """Makes a spec into an agent whose every call is accounted for and budgeted; agents on one model share its
+    connection, or a question that two of them ask is charged twice."""
     meter: Meter
     seed: int
     metric: str = TASK_METRIC
@@ -135,8 +136,9 @@ class Search:
             metrics=(self.task.metric,),
             workers=self.task.workers,
         )
-        with scope(candidate=short(agent.digest)):
-            return evaluate(agent, cases, request=request, on_case=self.task.on_case)
+        with scope(candidate=short(agent.digest)) as tally:
+            run = evaluate(agent, cases, request=request, on_case=self.task.on_case)
+        return _as_paid(run, tally.calls())
 
     def _trial(self, spec: AgentSpec, digest: str, origin: str, run: Run) -> Trial:
         values = [score.value for score in run.scores if score.value is not None]
@@ -159,6 +161,18 @@ class Search:
         )
 
 
+def _as_paid(run: Run, calls: Sequence[Call]) -> Run:
+    """The run as if each call had been paid now: what a candidate costs is not a matter of what the store held.
+
+    So candidates are comparable, and a search that was interrupted ends like one that was not.
+    """
+    tallies = {episode.case_id: Tally() for episode in run.episodes}
+    for call in calls:
+        tallies[call.where.case_id].add(call.model_copy(update={"cached": False}))
+    episodes = (one.model_copy(update={"usage": tallies[one.case_id].usage()}) for one in run.episodes)
+    return run.model_copy(update={"episodes": tuple(episodes)})
+
+
 def optimize(start: AgentSpec, optimizers: Sequence[Optimizer], task: Task) -> Optimized:
     """Try `start`, then let each optimizer improve on the best so far.
 
@@ -173,6 +187,8 @@ def optimize(start: AgentSpec, optimizers: Sequence[Optimizer], task: Task) -> O
         search.attempt(start, origin="start")
         for optimizer in optimizers:
             optimizer(search.spec(search.best()), search)
+            if task.meter.refusal:  # a foreign loop went on without the calls that were refused
+                raise BudgetExceeded(task.meter.refusal)
     except BudgetExceeded as end:
         stopped = str(end)
     return Optimized(

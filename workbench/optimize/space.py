@@ -86,5 +86,6 @@ def _word(value: JsonValue) -> str:
 
 
 def _demos(spec: AgentSpec) -> int:
+    # The most that one predictor has: dspy gives the same ones to each.
     states = spec.program.predictors.values()
-    return sum(len(demos) for state in states if isinstance(demos := state.get("demos"), list))
+    return max((len(demos) for state in states if isinstance(demos := state.get("demos"), list)), default=0)

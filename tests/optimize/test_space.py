@@ -1,0 +1,82 @@
+"""Knobs are named, checked and drawn the same way every time."""
+
+import pytest
+
+from workbench.agents import AgentSpec, Program
+from workbench.core import ConfigError
+from workbench.optimize import changes, knobs, optimizer, sample, vary
+
+SPACE = {"demos": [0, 2, 4], "layout": ["json", "signature"], "index.k1": [0.9, 1.2]}
+
+
+def test_knobs_are_everything_but_the_program() -> None:
+    """By dotted name, nested ones too."""
+    found = knobs(AgentSpec(program=Program(predictors={"fill": {"demos": []}})))
+
+    assert ("bm25", 128, 0) == (found["index.retriever"], found["lm.max_tokens"], found["demos"])
+    assert [] == [name for name in found if name.startswith("program")]
+
+
+def test_a_spec_is_varied_by_name_and_keeps_the_rest() -> None:
+    """Also inside the index."""
+    start = AgentSpec(k=3)
+    found = vary(start, {"demos": 4, "index.k1": 0.9})
+
+    assert (3, 4, 0.9) == (found.k, found.demos, found.index.k1)
+    assert start == vary(found, {"demos": 0, "index.k1": 1.2})
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"demo": 4}, """knob 'demo': an agent has no such knob; did you mean "demos"?"""),
+        (
+            {"index.retreiver": "bm25"},
+            """'index.retreiver': an agent has no such knob; did you mean "index.retriever"?""",
+        ),
+        ({"program": {}}, "knob 'program': an agent has no such knob; "),
+        ({"demos": 17}, "knob 'demos': Input should be less than or equal to 16, got 17"),
+        (
+            {"index.retriever": "bm52"},
+            "knob 'index.retriever': Input should be 'bm25', 'dense' or 'hybrid', got ",
+        ),
+    ],
+)
+def test_a_wrong_knob_or_value_is_named(values: dict[str, object], message: str) -> None:
+    """With the nearest known knob, or with what it can take."""
+    with pytest.raises(ConfigError) as refused:
+        vary(AgentSpec(), values)  # type: ignore[arg-type]
+
+    assert message in str(refused.value)
+
+
+def test_points_are_different_and_fixed_by_the_seed() -> None:
+    """A longer sample begins with the shorter one; another seed draws others."""
+    points = sample(SPACE, count=5, seed=1)
+
+    assert points == sample(dict(reversed(SPACE.items())), count=5, seed=1)
+    assert points == sample(SPACE, count=9, seed=1)[:5]
+    assert points != sample(SPACE, count=5, seed=2)
+    assert 5 == len({str(point) for point in points})
+
+
+def test_a_small_space_is_drawn_whole() -> None:
+    """Twelve points are all there are."""
+    points = sample(SPACE, count=100, seed=1)
+
+    assert 12 == len(points) == len({str(point) for point in points})
+
+
+def test_changes_are_told_in_words() -> None:
+    """Old and new value of each knob that differs; of a program only how many requests it shows."""
+    program = Program(predictors={"fill": {"demos": [{}, {}]}, "choose": {"demos": [{}, {}]}})
+    found = changes(AgentSpec(), AgentSpec(demos=2, layout="signature", program=program))
+
+    assert {"demos": "0 → 2", "layout": "json → signature", "program": "0 → 2 solved requests"} == found
+    assert {} == changes(AgentSpec(), AgentSpec())
+
+
+def test_an_unknown_optimizer_is_named() -> None:
+    """With the nearest known one."""
+    with pytest.raises(ConfigError, match=r"optimizer 'random_serch': is unknown; did you mean \"random_search\"\?"):
+        optimizer("random_serch", {})
