@@ -12,6 +12,7 @@ Nothing is imported here, so that the switches below stand before prefect reads 
 the server before it imports anything.
 """
 
+import logging
 import os
 
 # Offline is a mode: nothing is sent, and no price list or release note is fetched.
@@ -23,6 +24,8 @@ os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 # A first start migrates a database: up to 25 s, more on a busy machine.
 os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "90")
 os.environ.setdefault("PREFECT_API_REQUEST_TIMEOUT", "120")
-# The terminal belongs to the stages.
-os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
+# The terminal belongs to the stages: what fails is raised and said once, where Prefect would print its traces besides.
+os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
 os.environ.setdefault("PREFECT_LOGGING_TO_API_ENABLED", "false")
+# A truncated answer is counted as malformed; a line for each would bury the stages.
+logging.getLogger("dspy.clients.lm").setLevel(logging.ERROR)

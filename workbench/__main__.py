@@ -2,4 +2,5 @@
 
 from workbench.cli.main import app
 
-app(prog_name="workbench")
+if __name__ == "__main__":
+    app(prog_name="workbench")

@@ -1,7 +1,7 @@
 """Budgets hold under threads: what is spent and what is held never exceed them."""
 
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given, settings
@@ -47,11 +47,8 @@ def test_eight_threads_never_overshoot() -> None:
             except (BudgetExceeded, ConnectionError):
                 continue
 
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(8)))
     spent = meter.spent
 
     assert all(left.calls is not None and left.calls >= 0 for left in most_left)

@@ -13,11 +13,14 @@ from workbench.lms.embedded import CONTEXT_TOKENS, MODEL_FILE, weights
 
 SCHEMA = {
     "type": "object",
-    "properties": {"city": {"type": "string", "maxLength": 20}, "days": {"type": "integer"}},
+    "properties": {
+        "city": {"type": "string", "maxLength": 20},
+        "days": {"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": 999}, "maxItems": 3},
+    },
     "required": ["city", "days"],
     "additionalProperties": False,
 }
-PROMPT = 'Request: weather in Oslo for 2 days\nArguments:\n{"city": "Oslo", "days": 2}\n\n' * 4
+PROMPT = 'Request: weather in Oslo for 2 days\nArguments:\n{"city": "Oslo", "days": [1, 2]}\n\n' * 2
 
 
 @pytest.fixture(scope="module")
@@ -28,17 +31,19 @@ def engine() -> EmbeddedEngine:
 
 def ask(text: str, **config: object) -> Request:
     """One request that is to be continued."""
-    return Request(model="embedded", messages=(Message.user(text),), config=Config(**{"max_tokens": 40, **config}))  # type: ignore[arg-type]
+    return Request(model="embedded", messages=(Message.user(text),), config=Config(**{"max_tokens": 40, **config}))
 
 
 def test_output_obeys_the_schema_and_usage_is_the_server_s(engine: EmbeddedEngine) -> None:
-    """A base model, asked anything: the answer fits; the counters move by what the answer says it took."""
+    """Asked anything, the answer fits and has no free white space; the counters move by what it says it took."""
     before = engine.counters()
     constrained = {"type": "json_schema", "schema": SCHEMA}
     response = engine.complete(ask("Tell me a story.\n", response_format=constrained))
     after = engine.counters()
 
-    jsonschema_rs.validate(SCHEMA, json.loads(response.message.text or ""))
+    answer = json.loads(response.message.text or "")
+    jsonschema_rs.validate(SCHEMA, answer)
+    assert json.dumps(answer, ensure_ascii=False) == response.message.text
     assert (response.usage.input_tokens, response.usage.output_tokens) == (
         after.prompt_tokens - before.prompt_tokens,
         after.completion_tokens - before.completion_tokens,
@@ -54,15 +59,15 @@ def test_a_prompt_is_continued_the_same_twice_and_its_beginning_is_free(engine: 
     other = engine.complete(ask(f"{PROMPT}Request: sun in Paris for 9 days\nArguments:\n", stop=("\n",)))
 
     assert first.message.text == again.message.text
-    assert {"city": "Rome", "days": 3} == json.loads(first.message.text or "")
-    assert (other.usage.cache_read_tokens or 0) > 60
+    assert "Rome" == json.loads(first.message.text or "")["city"]
+    assert (other.usage.cache_read_tokens or 0) > 30
     assert before + (other.usage.cache_read_tokens or 0) == engine.counters().reused_tokens
 
 
 def test_a_prompt_longer_than_the_context_is_an_error(engine: EmbeddedEngine) -> None:
     """Never cut in silence; the counters stay, and the next request is answered."""
     before = engine.counters()
-    with pytest.raises(LMError, match="embedded model: .*(context|exceed)"):
+    with pytest.raises(LMError, match=r"embedded model: .*(context|exceed)"):
         engine.complete(ask("word " * (CONTEXT_TOKENS + 10)))
 
     assert before == engine.counters()
@@ -85,14 +90,14 @@ def test_the_ledger_of_a_connected_model_agrees_with_the_server(engine: Embedded
 
 
 def test_repeats_of_a_sampled_question_are_drawn_apart(engine: EmbeddedEngine, tmp_path: Path) -> None:
-    """Each repeat has its own seed, so a fresh store draws the same three texts again."""
+    """Each repeat has its own seed, so a fresh store draws the same texts again."""
     drawn = []
-    for name in ("one", "two"):
-        lm = connect(LMSpec(max_tokens=12, temperature=1.0), store=CallStore(tmp_path / name))
-        drawn.append([lm("My favourite")[0] for _ in range(3)])
+    for name, repeats in (("one", 3), ("two", 2)):
+        lm = connect(LMSpec(max_tokens=5, temperature=1.0), store=CallStore(tmp_path / name))
+        drawn.append([lm("My favourite")[0] for _ in range(repeats)])
 
     assert 3 == len(set(drawn[0]))
-    assert drawn[0] == drawn[1]
+    assert drawn[0][:2] == drawn[1]
 
 
 def test_there_is_one_engine(engine: EmbeddedEngine) -> None:

@@ -21,6 +21,8 @@ class Judged:
 
     spec: IndexSpec
     corpus: Corpus
+    stray: float | None = 0.65
+    """Best similarity of a request that no tool serves; None if nothing is found."""
     digest: str = "judged"
     vectors: None = None
 
@@ -28,7 +30,9 @@ class Judged:
         """One hit."""
         words = {"weather": "weather", "trains": "trains", "free hotels": "hotels"}
         tool = next((tool for word, tool in words.items() if word in query), "hotels")
-        similarity = 0.65 if query.startswith("Sing") else SIMILAR[tool]
+        similarity = self.stray if query.startswith("Sing") else SIMILAR[tool]
+        if similarity is None:
+            return ()
         found = "hotels" if tool == "trains" and self.spec.retriever == "dense" else tool
         key = next(one.doc_id for one in self.corpus.documents if one.title == found)
         return (Hit(doc_id=key, score=similarity, parts={"dense_similarity": similarity}),)
@@ -78,13 +82,20 @@ def test_it_asks_no_model_but_for_its_one_whole_trial(store: CallStore) -> None:
     assert world.calls <= 24
 
 
-def test_a_request_that_finds_nothing_is_an_abstention(store: CallStore) -> None:
-    """With words alone a stray shares none with a tool: right as it is, and no reason for a threshold."""
-    world = towns.World(store=store)
-    with scope(run=towns.RUN):
-        trial = optimize(towns.start(), [RetrievalSearch({"index.k1": [0.9]})], world.task).trials[-1]
+@pytest.mark.parametrize("seed", range(4))
+def test_a_request_that_finds_nothing_is_an_abstention(seed: int, store: CallStore) -> None:
+    """An index that finds nothing for a stray is better than one that is sure of it, whichever is tried first."""
+    world, task = judged_task(store)
+    lm = scripted_lm(world.engine, store=store, meter=world.meter)
 
-    assert 0.0 == trial.spec.abstain_below
+    def build(spec: AgentSpec) -> Agent:
+        stray = None if spec.index.retriever == "hybrid" else 0.95
+        return build_agent(spec, index=Judged(spec.index, towns.catalogue_of_towns(), stray=stray), lm=lm)
+
+    train = tuple(case for case in task.train if "trains" not in case.request)
+    trial = tune(replace(task, build=build, train=train, seed=seed))
+
+    assert ("hybrid", 0.0) == (trial.spec.index.retriever, trial.spec.abstain_below)
 
 
 def test_it_is_for_agents_that_call_tools(store: CallStore) -> None:

@@ -10,12 +10,13 @@ from workbench.cli.main import app
 from workbench.lab import Quiet
 from workbench.lms import CallStore
 
-folder, wait_seconds = Path(sys.argv[1]), float(sys.argv[2])
-order, around = surround(folder, "at_least: 0.99", Pupil(wait_seconds=wait_seconds), Quiet())
-try:
-    with surrounded(around):
-        app(["run", order.path, "--workspace", order.workspace])
-finally:
-    calls = CallStore(Path(order.workspace) / "calls.db").frame()
-    paid = calls.filter(~calls["cached"])
-    print("paid", paid.height, "different", paid["key"].n_unique())  # noqa: T201 - the test reads it
+if __name__ == "__main__":
+    folder, wait_seconds = Path(sys.argv[1]), float(sys.argv[2])
+    order, around = surround(folder, "at_least: 0.99", Pupil(wait_seconds=wait_seconds), Quiet())
+    try:
+        with surrounded(around):
+            app(["run", order.path, "--workspace", order.workspace])
+    finally:
+        calls = CallStore(Path(order.workspace) / "calls.db").frame()
+        paid = calls.filter(~calls["cached"])
+        print("paid", paid.height, "different", paid["key"].n_unique())  # noqa: T201 - the test reads it

@@ -83,3 +83,17 @@ def test_an_interrupted_run_ends_soon_and_goes_on(tmp_path):
     assert 1 == again.returncode, again.stderr
     assert 0 < before < int(after)
     assert after == different
+
+
+def test_a_stage_that_fails_ends_with_one_line(tmp_path):
+    """A data set that can't be had stops the run with 2, and Prefect adds no trace of its own."""
+    (tmp_path / "mirror").mkdir()
+    words = ["run", "experiments/tool_calling.yaml", "--workspace", str(tmp_path / "runs")]
+    command = [sys.executable, "-m", "workbench", *words, "--mirror", str(tmp_path / "mirror")]
+    env = {**no_server(), "WORKBENCH_CACHE": str(tmp_path / "cache")}
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+
+    assert (2, "") == (done.returncode, done.stdout)
+    assert "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("error: data set 'minilm_tokenizer': mirror ")
+    assert [] == list((tmp_path / "cache").iterdir())

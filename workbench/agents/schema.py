@@ -28,6 +28,12 @@ Function-Calling Leaderboard v4; "any" is a string there as well."""
 MOST_CHARACTERS = 200
 MOST_ITEMS = 12
 MOST_KEYS = 8
+LARGEST_INTEGER = 10**15
+"""Digits run on too. Numbers with a fraction have no bound that a grammar could keep: there the token limit ends it."""
+_BOUNDS: Mapping[str, Mapping[str, JsonValue]] = {
+    "string": {"maxLength": MOST_CHARACTERS},
+    "integer": {"minimum": -LARGEST_INTEGER, "maximum": LARGEST_INTEGER},
+}
 
 
 def argument_schema(tool: ToolSpec, which: Arguments) -> dict[str, JsonValue]:
@@ -52,7 +58,7 @@ def _bounded(declared: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
     if kind == "array":
         items = declared.get("items")
         return {"type": "array", "items": _bounded(items if isinstance(items, dict) else {}), "maxItems": MOST_ITEMS}
-    return {"type": "string", "maxLength": MOST_CHARACTERS} if kind == "string" else {"type": kind}
+    return {"type": kind, **_BOUNDS.get(kind, {})}
 
 
 def _is(value: JsonValue, kind: str) -> bool:

@@ -73,11 +73,7 @@ def build_evalset(
 
     Raises: DataError if ids repeat, the share is not in [0, 1], or the pool is too small, with the counts.
     """
-    if not 0 <= abstention_share <= 1:
-        raise DataError(f"eval set {name!r}: abstention share {abstention_share} is not in [0, 1]; choose one that is")
-    twice = sorted(case_id for case_id, count in Counter(case.case_id for case in cases).items() if count > 1)
-    if twice:
-        raise DataError(f"case {twice[0]!r}: is given to eval set {name!r} more than once; ids must be unique")
+    _check(name, cases, abstention_share)
     ordered = sorted(cases, key=lambda case: case.case_id)
     groups: defaultdict[int, list[Case]] = defaultdict(list)
     for root, case in zip(near_duplicates([case.request for case in ordered]), ordered, strict=True):
@@ -99,6 +95,14 @@ def build_evalset(
         splits={split: _counts(evalset.split(split)) for split in SPLITS},
     )
     return evalset, report
+
+
+def _check(name: str, cases: Sequence[Case], abstention_share: float) -> None:
+    if not 0 <= abstention_share <= 1:
+        raise DataError(f"eval set {name!r}: abstention share {abstention_share} is not in [0, 1]; choose one that is")
+    twice = sorted(case_id for case_id, count in Counter(case.case_id for case in cases).items() if count > 1)
+    if twice:
+        raise DataError(f"case {twice[0]!r}: is given to eval set {name!r} more than once; ids must be unique")
 
 
 def _clustered(groups: Sequence[Sequence[Case]]) -> list[list[Case]]:

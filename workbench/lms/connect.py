@@ -47,16 +47,15 @@ def check(spec: LMSpec) -> None:
         )
     if spec.key_env is not None and not os.environ.get(spec.key_env):
         raise ConfigError(f"lm {spec.model!r}: environment variable {spec.key_env!r} is empty; put the key there")
-    engine = LM15Engine(_router(spec))
     try:
+        engine = LM15Engine(_router(spec))
         resolution = engine.resolve(spec.model)
         LMRouter(_router(spec)).lm(f"{resolution.provider}:{resolution.model}")
-        _wrapped(spec, engine)
     except LM15Error as cause:
         why = str(cause).splitlines()[0].partition(", or pass RouterConfig")[0]
         raise ConfigError(f"lm {spec.model!r}: {why}; known spellings are {_EXAMPLE}") from cause
-    finally:
-        engine.close()
+    _wrapped(spec, engine)
+    engine.close()
 
 
 def identity(spec: LMSpec) -> str:
@@ -139,12 +138,11 @@ def _listed(spec: LMSpec) -> Pricing:
 
 
 def _router(spec: LMSpec) -> RouterConfig:
-    provider = spec.model.partition("/")[0]
-    # An OpenAI-compatible server speaks chat completions, whatever its models are called.
-    doors = (provider, f"{provider}-chat")
+    # The door that this model goes through: "openai/…" takes that of chat completions, as compatible servers speak.
+    door = LM15Engine(RouterConfig()).resolve(spec.model).provider
     key = os.environ.get(spec.key_env) if spec.key_env else None
     return RouterConfig(
-        api_keys=dict.fromkeys(doors, key) if key else None,
-        base_urls=dict.fromkeys(doors, spec.base_url) if spec.base_url else None,
+        api_keys={door: key} if key else None,
+        base_urls={door: spec.base_url} if spec.base_url else None,
         timeouts=Timeouts(read=spec.timeout_seconds, write=spec.timeout_seconds, pool=spec.timeout_seconds),
     )

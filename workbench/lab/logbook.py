@@ -1,0 +1,169 @@
+"""The logbook: everything an experiment has to show, into MLflow.
+
+Apart from `release`, since importing MLflow takes as long as a whole run that has nothing left to do.
+"""
+
+from pathlib import Path
+
+import polars as pl
+
+from workbench.agents import prompt_template
+from workbench.core import Report, Usage, Verdict, read_run, short
+from workbench.evals import compare, render_comparison, render_report, summarize
+from workbench.gates import render_verdict
+from workbench.lab.bench import Bench
+from workbench.lab.outcome import Folders
+from workbench.lab.stages import CHALLENGER, found, runs_of, verdict_of
+from workbench.lab.workspace import Shipped
+from workbench.lms import totals
+from workbench.optimize import Optimized, knobs
+from workbench.tracking import (
+    ExperimentLog,
+    Outcome,
+    PromptLog,
+    RunLog,
+    Store,
+    describe_data,
+    finish,
+    log_experiment,
+    log_outcome,
+    log_run,
+    log_traces,
+    open_store,
+    register_package,
+    register_prompt,
+)
+
+
+def log_all(bench: Bench, folders: Folders) -> Shipped:
+    """Log the execution, its runs, outcome, prompt and traces; the runs in the store.
+
+    Raises: TrackingError if the store refuses.
+    """
+    store = open_store(bench.workspace.folder)
+    parent = log_experiment(store, _experiment_log(bench, folders))
+    runs = _log_runs(bench, folders, store, parent)
+    log_outcome(store, (parent, runs[CHALLENGER]), _outcome(bench, folders))
+    _log_prompt(bench, folders, store, runs[CHALLENGER])
+    cases = bench.evalset(folders.evalset).test
+    for name, run in zip(("baseline", CHALLENGER), runs_of(folders.baseline, folders.winner), strict=True):
+        log_traces(store, runs[name], cases, run, model=bench.experiment.lm.model, limit=bench.experiment.traces)
+    finish(store, parent)
+    return Shipped(mlflow_run=parent, winner_run=runs[CHALLENGER])
+
+
+def log_release(bench: Bench, package: Path, digest: str, *, mlflow_run: str, verdict: Verdict) -> None:
+    """Register a package as the model's champion.
+
+    Raises: GateNotPassed without a passing verdict; TrackingError if the store refuses.
+    """
+    store = open_store(bench.workspace.folder)
+    register_package(store, mlflow_run, package, name=bench.experiment.name, digest=digest, verdict=verdict)
+
+
+def _experiment_log(bench: Bench, folders: Folders) -> ExperimentLog:
+    experiment = bench.experiment
+    excluded = {"name", "question", "seed", "lm", "agent"}
+    return ExperimentLog(
+        name=experiment.name,
+        question=experiment.question,
+        seed=experiment.seed,
+        lm=experiment.lm.model,
+        params=experiment.model_dump(mode="json", exclude=excluded),
+        data=describe_data(bench.evalset(folders.evalset)),
+    )
+
+
+def _log_runs(bench: Bench, folders: Folders, store: Store, parent: str) -> dict[str, str]:
+    """Log baseline, candidates and winner; the id of each run by name."""
+    optimized = found(folders.optimized)
+    champion, challenger = runs_of(folders.baseline, folders.winner)
+    data = describe_data(bench.evalset(folders.evalset))
+    logs = [
+        RunLog(
+            name="baseline",
+            role="baseline",
+            agent_digest=champion.header.agent_digest,
+            params=knobs(bench.experiment.start),
+            reports=(summarize(read_run(folders.baseline / "val")), summarize(champion)),
+            usage=_usage(bench.store.frame(folders.baseline.name)),
+            data=data,
+        ),
+        *_candidates(optimized, bench.store.frame(folders.optimized.name)),
+        RunLog(
+            name=CHALLENGER,
+            role="winner",
+            agent_digest=challenger.header.agent_digest,
+            params=knobs(optimized.winner),
+            reports=(summarize(challenger),),
+            usage=_usage(bench.store.frame(folders.winner.name)),
+            data=data,
+        ),
+    ]
+    return {log.name: log_run(store, parent, log) for log in logs}
+
+
+def _candidates(optimized: Optimized, calls: pl.DataFrame) -> tuple[RunLog, ...]:
+    return tuple(
+        RunLog(
+            name=f"candidate {trial.number:02d} {trial.origin} ({trial.cases} cases)",
+            role="candidate",
+            agent_digest=trial.agent_digest,
+            params=knobs(trial.spec),
+            reports=(trial.report,),
+            usage=_usage(calls.filter(pl.col("candidate") == short(trial.agent_digest))),
+        )
+        for trial in optimized.trials
+    )
+
+
+def _usage(calls: pl.DataFrame) -> Usage:
+    """What calls cost, from the ledger."""
+    paid, saved = calls.filter(~pl.col("cached")), calls.filter(pl.col("cached"))
+    spend = totals(calls)
+    return Usage(
+        calls=paid.height,
+        cached_calls=saved.height,
+        prompt_tokens=sum(paid["prompt_tokens"]),
+        completion_tokens=sum(paid["completion_tokens"]),
+        saved_tokens=sum(saved["prompt_tokens"]) + sum(saved["completion_tokens"]),
+        usd=spend.usd,
+        milliseconds=spend.seconds * 1000,
+        model_milliseconds=sum(calls["milliseconds"]),
+    )
+
+
+def _outcome(bench: Bench, folders: Folders) -> Outcome:
+    champion, challenger = runs_of(folders.baseline, folders.winner)
+    verdict = verdict_of(folders.gate)
+    comparisons = tuple(compare(champion, challenger, metric) for metric in bench.experiment.metrics)
+    calls = [bench.store.frame(folder.name) for folder in (folders.baseline, folders.optimized, folders.winner)]
+    reports: dict[str, Report] = {"baseline": summarize(champion), "winner": summarize(challenger)}
+    return Outcome(
+        verdict=verdict,
+        baseline=reports["baseline"],
+        winner=reports["winner"],
+        comparisons=comparisons,
+        metric=bench.experiment.gate[0].metric,
+        candidates=_candidates(found(folders.optimized), calls[1]),
+        usage=_usage(pl.concat(calls)),
+        texts={
+            **{f"report_{name}.txt": render_report(report) for name, report in reports.items()},
+            "comparison.txt": "\n".join(render_comparison(comparison) for comparison in comparisons),
+            "verdict.txt": render_verdict(verdict),
+        },
+    )
+
+
+def _log_prompt(bench: Bench, folders: Folders, store: Store, run_id: str) -> None:
+    """One version for each promoted program; a program that did not pass is none."""
+    verdict = verdict_of(folders.gate)
+    if not verdict.passed:
+        return
+    spec = found(folders.optimized).winner
+    agent = bench.agent(spec, folders.indexes)
+    template = prompt_template(agent)
+    log = PromptLog(
+        name=f"{bench.experiment.name}_prompt", template=template, agent_digest=agent.digest, verdict=verdict
+    )
+    register_prompt(store, run_id, log)
