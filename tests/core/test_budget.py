@@ -1,5 +1,6 @@
 """Budgets hold under threads: what is spent and what is held never exceed them."""
 
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -149,3 +150,24 @@ def test_sums_keep_unknown_unknown(costs: list[Spend]) -> None:
     assert forwards == backwards
     assert any(cost.usd is None for cost in costs) == (forwards.usd is None)
     assert sum(cost.tokens for cost in costs) == forwards.tokens
+
+
+def test_a_reservation_waits_for_calls_that_other_threads_have_under_way() -> None:
+    """What another thread holds may come back: a call that fits then is not refused for coming too early."""
+    meter = Meter(Budget(tokens=100))
+    held, free = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with meter.reserve(Spend(calls=1, tokens=80)) as actual:
+            held.set()
+            free.wait(10)
+            actual.append(Spend(calls=1, tokens=10))
+
+    other = threading.Thread(target=hold)
+    other.start()
+    held.wait(10)
+    threading.Timer(0.05, free.set).start()
+    meter.charge(Spend(tokens=90))
+    other.join(10)
+
+    assert 100 == meter.spent.tokens

@@ -52,16 +52,19 @@ class Spend(Record):
 class Meter:
     """Watches one budget. Safe under threads: reserve the most a call can cost, then settle what it did.
 
-    Spent plus reserved never exceeds the budget, so concurrent calls can't overshoot together. A
-    reservation that does not fit raises and leaves everything as it was.
+    Spent plus reserved never exceeds the budget, so concurrent calls can't overshoot together. A reservation
+    that does not fit waits for calls that other threads have under way, since most cost less than they reserved;
+    when none is left and it still does not fit it raises, and leaves everything as it was. So where a search
+    stops does not hang on how many threads it had.
     """
 
     budget: Budget
     spent: Spend = field(default_factory=Spend)
     refusal: str = ""
     """Why the last reservation was refused; empty if none was. Foreign loops swallow exceptions: this stays."""
-    _held: list[Spend] = field(default_factory=list, repr=False)
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _held: list[tuple[int, Spend]] = field(default_factory=list, repr=False)
+    """Thread and amount of each call under way."""
+    _settled: threading.Condition = field(default_factory=threading.Condition, repr=False)
 
     @contextmanager
     def reserve(self, most: Spend) -> Iterator[list[Spend]]:
@@ -70,21 +73,24 @@ class Meter:
         A call that fails before it costs anything appends nothing and frees its reservation.
         Raises: BudgetExceeded before the call, naming the limit and what is left of it.
         """
-        with self._lock:
-            try:
-                self._check(most)
-            except BudgetExceeded as refused:
-                self.refusal = str(refused)
-                raise
-            self._held.append(most)
+        mine = (threading.get_ident(), most)
+        with self._settled:
+            while refusal := self._refusal(most):
+                # A thread that holds something itself must not wait for others: they could be waiting for it.
+                if not self._held or any(thread == mine[0] for thread, _ in self._held):
+                    self.refusal = refusal
+                    raise BudgetExceeded(refusal)
+                self._settled.wait()
+            self._held.append(mine)
         actual: list[Spend] = []
         try:
             yield actual
         finally:
-            with self._lock:
-                self._held.remove(most)
+            with self._settled:
+                self._held.remove(mine)
                 for cost in actual:
                     self.spent = self.spent.plus(cost)
+                self._settled.notify_all()
 
     def charge(self, cost: Spend) -> None:
         """Count what an earlier process of the same search paid for a call that is now replayed.
@@ -96,7 +102,7 @@ class Meter:
 
     def left(self) -> Budget:
         """What is neither spent nor held; None where there is no limit, no dollars where what was spent is unknown."""
-        with self._lock:
+        with self._settled:
             used = self._used()
         return Budget.model_construct(
             calls=None if self.budget.calls is None else self.budget.calls - used.calls,
@@ -107,11 +113,12 @@ class Meter:
 
     def _used(self) -> Spend:
         used = self.spent
-        for held in self._held:
+        for _, held in self._held:
             used = used.plus(held)
         return used
 
-    def _check(self, most: Spend) -> None:
+    def _refusal(self, most: Spend) -> str:
+        """Why a reservation does not fit now; empty if it does."""
         after = self._used().plus(most)
         limits: tuple[tuple[str, float | None, float | None], ...] = (
             ("calls", self.budget.calls, after.calls),
@@ -120,13 +127,8 @@ class Meter:
             ("usd", self.budget.usd, after.usd),
         )
         for name, limit, value in limits:
-            if limit is None:
-                continue
-            if value is None:
-                raise BudgetExceeded(
-                    f"budget {name!r}: the price of this model is unknown; set a price or drop the limit"
-                )
-            if value > limit and not math.isclose(value, limit):
-                raise BudgetExceeded(
-                    f"budget {name!r}: {value:g} would exceed the limit of {limit:g}; raise it to go on"
-                )
+            if limit is not None and value is None:
+                return f"budget {name!r}: the price of this model is unknown; set a price or drop the limit"
+            if limit is not None and value is not None and value > limit and not math.isclose(value, limit):
+                return f"budget {name!r}: {value:g} would exceed the limit of {limit:g}; raise it to go on"
+        return ""

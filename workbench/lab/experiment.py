@@ -39,7 +39,7 @@ class Search(Record):
     """How the agent is to be made better."""
 
     using: tuple[str, ...] = ("tune_retrieval", "random_search")
-    """Optimizers, in order; each starts from the best so far."""
+    """Optimizers, in order; each starts from what the one before it leaves."""
     space: dict[str, list[JsonValue]] = Field(default_factory=dict)
     """Values to try for each knob of the agent, by dotted name."""
     budget: Budget = Budget(calls=300)

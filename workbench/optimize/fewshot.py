@@ -18,12 +18,13 @@ class LabeledDemos:
 
     demos: int = 4
 
-    def __call__(self, start: AgentSpec, search: Search) -> None:
+    def __call__(self, start: AgentSpec, search: Search) -> AgentSpec:
         """One candidate with `demos` fixed demos; no model is asked to make it."""
         spec = start.model_copy(update={"demos": self.demos, "demo_choice": "fixed"})
         module = search.task.build(spec).module
         compiled = LabeledFewShot(k=self.demos).compile(module, trainset=rows(search.task), sample=False)
         search.attempt(learned(spec, compiled), origin="labeled_few_shot")
+        return search.leader()
 
 
 @dataclass(frozen=True)
@@ -32,10 +33,11 @@ class NearestDemos:
 
     demos: int = 4
 
-    def __call__(self, start: AgentSpec, search: Search) -> None:
+    def __call__(self, start: AgentSpec, search: Search) -> AgentSpec:
         """One candidate that holds every solved training case and shows the `demos` nearest ones."""
         spec = taught(start, search.task).model_copy(update={"demos": self.demos, "demo_choice": "nearest"})
         search.attempt(spec, origin="nearest_demos")
+        return search.leader()
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class BootstrappedDemos:
     labeled: int = 0
     """Where fewer were solved, labelled cases fill up to so many."""
 
-    def __call__(self, start: AgentSpec, search: Search) -> None:
+    def __call__(self, start: AgentSpec, search: Search) -> AgentSpec:
         """One candidate with bootstrapped demos; the calls on training cases are paid from the budget."""
         spec = start.model_copy(update={"demos": max(self.demos, self.labeled), "demo_choice": "fixed"})
         agent = search.task.build(spec)
@@ -65,6 +67,7 @@ class BootstrappedDemos:
         with where, within_budget(search.task.meter), agent.speaking():
             compiled = optimizer.compile(agent.module, teacher=teacher, trainset=train)
         search.attempt(learned(spec, compiled), origin="bootstrap_few_shot")
+        return search.leader()
 
 
 def rows(task: Task) -> list[dspy.Example]:

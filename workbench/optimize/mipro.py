@@ -25,7 +25,7 @@ class Mipro:
     trials: int = 6
     demos: int = 4
 
-    def __call__(self, start: AgentSpec, search: Search) -> None:
+    def __call__(self, start: AgentSpec, search: Search) -> AgentSpec:
         """One candidate: what MIPROv2 returns, tried once more by the shared evaluator.
 
         Raises: OptimizeError if the task has no proposer.
@@ -55,3 +55,4 @@ class Mipro:
                 agent.module, trainset=train, valset=validation, num_trials=self.trials, minibatch=False
             )
         search.attempt(learned(spec, compiled), origin="mipro")
+        return search.leader()

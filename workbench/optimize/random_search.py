@@ -20,10 +20,10 @@ class RandomSearch:
 
     space: Space
     candidates: int = 6
-    first_cases: int = 8
+    first_cases: int = 16
     """Validation cases of the first rung; each rung doubles them."""
 
-    def __call__(self, start: AgentSpec, search: Search) -> None:
+    def __call__(self, start: AgentSpec, search: Search) -> AgentSpec:
         """Try up to `candidates` points; the last survivor is tried on every validation case.
 
         Raises: OptimizeError if the space is empty.
@@ -37,7 +37,7 @@ class RandomSearch:
         while True:
             trials = [search.attempt(spec, origin="random_search", cases=cases) for spec in specs]
             if cases == total:
-                return
+                return search.leader()
             keep = max(1, (len(trials) + 1) // 2)
             specs = [search.spec(trial) for trial in sorted(trials, key=_order)[:keep]]
             cases = total if len(specs) == 1 else min(total, cases * 2)

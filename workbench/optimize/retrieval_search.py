@@ -26,7 +26,7 @@ class RetrievalSearch:
     most_cases: int = 300
     """Training cases it looks at."""
 
-    def __call__(self, start: AgentSpec, search: Search) -> None:
+    def __call__(self, start: AgentSpec, search: Search) -> AgentSpec:
         """One candidate: the best point of the space with its threshold.
 
         Raises: OptimizeError if the agent calls no tools.
@@ -40,7 +40,10 @@ class RetrievalSearch:
         scored = [_best_threshold([_decide(agent, case) for case in judged[: self.most_cases]]) for agent in agents]
         # Ties go to the point that was drawn first.
         number = max(range(len(points)), key=lambda index: (scored[index][0], -index))
-        search.attempt(vary(start, {**points[number], "abstain_below": scored[number][1]}), origin="tune_retrieval")
+        spec = vary(start, {**points[number], "abstain_below": scored[number][1]})
+        search.attempt(spec, origin="tune_retrieval")
+        # Hundreds of training cases say more of retrieval than the few validation cases that a model answered.
+        return spec
 
 
 def _best_threshold(decided: Sequence[tuple[float, bool, bool]]) -> tuple[float, float]:

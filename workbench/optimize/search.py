@@ -81,8 +81,8 @@ class Task:
 class Optimizer(Protocol):
     """Agent → better Agent: looks at training cases, tries candidates in a search."""
 
-    def __call__(self, start: AgentSpec, search: "Search") -> None:
-        """Try candidates that improve on `start`; the search keeps them.
+    def __call__(self, start: AgentSpec, search: "Search") -> AgentSpec:
+        """Try candidates that improve on `start`; the search keeps them. What the next optimizer should start from.
 
         Raises: BudgetExceeded, which ends the search with what it has; OptimizeError if it can't work here.
         """
@@ -116,6 +116,13 @@ class Search:
     def spec(self, trial: Trial) -> AgentSpec:
         """A trial's candidate, whole."""
         return trial.spec.model_copy(update={"program": self.programs[trial.program_digest]})
+
+    def leader(self) -> AgentSpec:
+        """The best candidate so far, whole.
+
+        Raises: OptimizeError if no trial is complete.
+        """
+        return self.spec(self.best())
 
     def best(self) -> Trial:
         """The complete trial with the highest score; ties go to fewer tokens, then to the earlier one.
@@ -174,7 +181,7 @@ def _as_paid(run: Run, calls: Sequence[Call]) -> Run:
 
 
 def optimize(start: AgentSpec, optimizers: Sequence[Optimizer], task: Task) -> Optimized:
-    """Try `start`, then let each optimizer improve on the best so far.
+    """Try `start`, then let each optimizer improve on what the one before it leaves; the best of all trials wins.
 
     The start is a candidate like any other, so a search that finds nothing better gives it back. When the
     budget ends, the best complete trial stands and `stopped` says why.
@@ -186,7 +193,7 @@ def optimize(start: AgentSpec, optimizers: Sequence[Optimizer], task: Task) -> O
     try:
         search.attempt(start, origin="start")
         for optimizer in optimizers:
-            optimizer(search.spec(search.best()), search)
+            start = optimizer(start, search)
             if task.meter.refusal:  # a foreign loop went on without the calls that were refused
                 raise BudgetExceeded(task.meter.refusal)
     except BudgetExceeded as end:
