@@ -135,4 +135,4 @@ def test_the_schema_describes_every_field():
     result = invoke("experiment", "schema")
 
     assert 0 == result.exit_code
-    assert '"description": "Optimizers, in order; each starts from the best so far."' in result.stdout
+    assert '"description": "Optimizers, in order; each starts from what the one before it leaves."' in result.stdout

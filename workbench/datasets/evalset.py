@@ -82,7 +82,7 @@ def build_evalset(
     sound = _clustered([group for root, group in groups.items() if not reasons[root]])
     splits = _draw(name, sound, sizes, abstention_share, seed)
     evalset = EvalSet(name=name, sources=sources, **splits)
-    report = EvalSetReport(
+    return evalset, EvalSetReport(
         given=len(cases),
         groups=len(groups),
         largest_group=max(map(len, groups.values()), default=0),
@@ -94,7 +94,6 @@ def build_evalset(
         unused=sum(map(len, sound)) - sum(map(sizes.of, SPLITS)),
         splits={split: _counts(evalset.split(split)) for split in SPLITS},
     )
-    return evalset, report
 
 
 def _check(name: str, cases: Sequence[Case], abstention_share: float) -> None:
