@@ -19,8 +19,8 @@ class RandomSearch:
     """
 
     space: Space
-    candidates: int = 6
-    first_cases: int = 16
+    candidates: int = 4
+    first_cases: int = 12
     """Validation cases of the first rung; each rung doubles them."""
 
     def __call__(self, start: AgentSpec, search: Search) -> AgentSpec:
