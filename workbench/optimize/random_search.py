@@ -19,7 +19,7 @@ class RandomSearch:
     """
 
     space: Space
-    candidates: int = 4
+    candidates: int = 5
     first_cases: int = 12
     """Validation cases of the first rung; each rung doubles them."""
 
