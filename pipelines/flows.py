@@ -78,6 +78,7 @@ def release_agent(order: Order, folders: Folders) -> tuple[str, Path | None]:
 def run_experiment(order: Order) -> Outcome:
     """The whole way from an experiment file to a package: what `workbench run` executes."""
     began = time.monotonic()
+    staged(stages.greet_models, bench(order))()
     folders = optimize_agent(order, build_index(order), build_evalset(order))
     mlflow_run, package = release_agent(order, folders)
     seconds = time.monotonic() - began

@@ -23,7 +23,7 @@ from workbench.evals import EvaluationRequest, evaluate, selfcheck
 from workbench.gates import check as check_gate
 from workbench.lab.bench import Bench
 from workbench.lab.experiment import CHAMPION
-from workbench.lms import identity, scope
+from workbench.lms import EMBEDDED, greet, identity, scope
 from workbench.optimize import Optimized, Task, Trial, optimize, optimizer
 from workbench.retrieval import IndexSpec
 
@@ -37,6 +37,16 @@ class EvalSetCheck(Record):
     problems: tuple[Problem, ...]
     contradictions: tuple[str, ...]
     """Test cases whose published answer is not right by the published rules; they stay in and count as wrong."""
+
+
+def greet_models(bench: Bench) -> None:
+    """Ask each model that is not embedded one short question before anything else is done.
+
+    Raises: LMError if one does not answer: an unknown model, a refused key, a wrong address.
+    """
+    for spec in (bench.experiment.lm, bench.experiment.proposer):
+        if spec is not None and spec.model != EMBEDDED:
+            greet(bench.model(spec))
 
 
 def index(bench: Bench) -> Path:

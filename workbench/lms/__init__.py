@@ -12,7 +12,7 @@ models go the same way, so a test exercises what a release runs on.
 """
 
 from workbench.lms.accounted import AccountedEngine, question
-from workbench.lms.connect import check, connect, identity, replayed_lm, scripted_lm
+from workbench.lms.connect import check, connect, greet, identity, replayed_lm, scripted_lm
 from workbench.lms.embedded import EmbeddedEngine, embedded_engine
 from workbench.lms.replay import Recording, ReplayEngine, record
 from workbench.lms.scope import Call, Tally, Where, here, scope
@@ -38,6 +38,7 @@ __all__ = [
     "check",
     "connect",
     "embedded_engine",
+    "greet",
     "here",
     "identity",
     "question",

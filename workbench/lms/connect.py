@@ -13,6 +13,7 @@ from workbench.core import ConfigError, LMError, Meter, boundary, digest_json, n
 from workbench.lms.accounted import AccountedEngine, Engine, Pricing, Terms
 from workbench.lms.embedded import MODEL_SHA256, embedded_engine
 from workbench.lms.replay import Recording, ReplayEngine
+from workbench.lms.scope import scope
 from workbench.lms.scripted import ScriptedEngine
 from workbench.lms.spec import EMBEDDED, LMSpec
 from workbench.lms.store import CallStore
@@ -56,6 +57,16 @@ def check(spec: LMSpec) -> None:
         raise ConfigError(f"lm {spec.model!r}: {why}; known spellings are {_EXAMPLE}") from cause
     _wrapped(spec, engine)
     engine.close()
+
+
+def greet(lm: dspy.LM) -> None:
+    """Ask a model one short question: an unknown model or a refused key shows before anything is done.
+
+    Kept like any answer, so a workspace asks it once.
+    Raises: LMError with what the provider says.
+    """
+    with boundary(LMError, f"lm {lm.model!r}: does not answer"), scope(run="greeting"):
+        lm("Answer with the word yes.")
 
 
 def identity(spec: LMSpec) -> str:
