@@ -11,7 +11,7 @@ from prefect.client.schemas.objects import State, TaskRun
 
 from pipelines.order import Order
 from pipelines.outcomes import keep_outcome
-from pipelines.surroundings import bench
+from pipelines.surroundings import began, bench
 from workbench.core import WorkbenchError
 from workbench.lab import Bench, release, stages
 from workbench.lab.outcome import Folders, Outcome, conclude
@@ -77,9 +77,9 @@ def release_agent(order: Order, folders: Folders) -> tuple[str, Path | None]:
 @flow
 def run_experiment(order: Order) -> Outcome:
     """The whole way from an experiment file to a package: what `workbench run` executes."""
-    began = time.monotonic()
+    start = began()
     staged(stages.greet_models, bench(order))()
     folders = optimize_agent(order, build_index(order), build_evalset(order))
     mlflow_run, package = release_agent(order, folders)
-    seconds = time.monotonic() - began
+    seconds = time.monotonic() - start
     return keep_outcome(conclude(bench(order), folders, package=package, mlflow_run=mlflow_run, seconds=seconds))

@@ -1,5 +1,6 @@
 """Run an experiment from a terminal, a notebook or a test: as its flow, with a server beside the workspace."""
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ def launch(order: Order, progress: "Progress") -> "Outcome":
 
     Raises: what its stages raise; ConfigError before anything else if the experiment file is wrong.
     """
+    start = time.monotonic()
     with local_server(Path(order.workspace) / "prefect") as address:
         # While the server starts: these imports take as long as it does.
         from prefect.settings import PREFECT_API_URL, temporary_settings  # noqa: PLC0415
@@ -25,5 +27,5 @@ def launch(order: Order, progress: "Progress") -> "Outcome":
         experiment(order)
         from pipelines.flows import run_experiment  # noqa: PLC0415
 
-        with temporary_settings({PREFECT_API_URL: address}), surrounded(watched_by(progress)):
+        with temporary_settings({PREFECT_API_URL: address}), surrounded(watched_by(progress, began=start)):
             return run_experiment(order)

@@ -19,6 +19,8 @@ def local_server(folder: Path) -> Iterator[str]:
     It may be asked at once: what is asked before it is up waits. Where PREFECT_API_URL names a server, that one is
     used and none is started. Two at once over one folder are two servers over one database.
     """
+    from workbench.core import end_process  # noqa: PLC0415 - the server's own process starts without it
+
     if configured := os.environ.get("PREFECT_API_URL"):
         yield configured
         return
@@ -29,12 +31,7 @@ def local_server(folder: Path) -> Iterator[str]:
     try:
         yield address
     finally:
-        process.terminate()
-        try:
-            process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        end_process(process, seconds=_STOP_SECONDS)
         assert process.stdin is not None
         process.stdin.close()
 

@@ -1,5 +1,6 @@
 """What a flow's parameters can't say: who watches, and how models are reached. Flows run inside share their benches."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -19,14 +20,22 @@ class Surroundings:
     progress: Progress = field(default_factory=Quiet)
     connect: Connect = connect
     benches: dict[Order, Bench] = field(default_factory=dict)
+    began: float | None = None
+    """When a person began to wait, by the monotonic clock; None where nobody does."""
 
 
 _HERE: ContextVar[Surroundings | None] = ContextVar("surroundings", default=None)
 
 
-def watched_by(progress: Progress) -> Surroundings:
-    """What is around here now, watched by someone else."""
-    return replace(_HERE.get() or Surroundings(), progress=progress)
+def watched_by(progress: Progress, *, began: float | None = None) -> Surroundings:
+    """What is around here now, watched by someone else, who may have begun to wait before."""
+    return replace(_HERE.get() or Surroundings(), progress=progress, began=began)
+
+
+def began() -> float:
+    """When this run began, by the monotonic clock: with the person's wait, or now."""
+    here = _HERE.get()
+    return time.monotonic() if here is None or here.began is None else here.began
 
 
 @contextmanager

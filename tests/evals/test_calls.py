@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from pydantic import JsonValue
 
-from workbench.core import ExpectedCall, ToolSpec
+from workbench.core import ExpectedCall, ToolCall, ToolSpec
 from workbench.evals import grade_call
+from workbench.evals.calls import grade_calls
 
 GOLDEN = [json.loads(line) for line in (Path(__file__).parent / "bfcl_calls.jsonl").read_text().splitlines()]
 
@@ -89,3 +90,41 @@ def test_the_reason_names_what_is_wrong() -> None:
     assert "argument 'z': should not be there" == grade_call(expected, "f", {"x": "1", "z": "2"})
     assert "argument 'y': may not be left out" == grade_call(expected, "f", {"x": "1"})
     assert "argument 'y': '3': is none of ['2']" == grade_call(expected, "f", {"x": "1", "y": "3"})
+
+
+def _wants(name: str, right: list[JsonValue]) -> ExpectedCall:
+    tool = ToolSpec(name=name, parameters={"properties": {"x": {"type": "string"}}, "required": ["x"]})
+    return ExpectedCall(tool=tool, arguments={"x": right})
+
+
+def _calls(*calls: tuple[str, str]) -> list[ToolCall]:
+    return [ToolCall(tool_id=name, name=name, arguments={"x": value}) for name, value in calls]
+
+
+TWO = [_wants("f", ["Rome"]), _wants("f", ["Oslo"]), _wants("g", ["Rome"])]
+
+
+@pytest.mark.parametrize(
+    ("calls", "reason"),
+    [
+        ([("f", "rome"), ("f", "oslo"), ("g", "rome")], ""),
+        ([("g", "rome"), ("f", "oslo"), ("f", "rome")], ""),  # in any order
+        ([("f", "rome"), ("f", "oslo")], "2 calls: were made instead of 3"),
+        ([("f", "rome")] * 4, "4 calls: were made instead of 3"),
+        ([("f", "rome"), ("f", "rome"), ("g", "rome")], "tool 'f': no call that is left is right for it"),
+        ([("f", "rome"), ("f", "oslo"), ("g", "oslo")], "tool 'g': no call that is left is right for it"),
+    ],
+)
+def test_several_calls_are_right_if_each_expected_one_has_its_own(calls: list[tuple[str, str]], reason: str) -> None:
+    """As many as expected, in any order, and none counts twice."""
+    assert reason == grade_calls(TWO, _calls(*calls))
+
+
+def test_an_expected_call_keeps_the_first_call_that_is_right_for_it() -> None:
+    """Another pairing would do; the leaderboard does not look for it (parallel_function_checker_no_order)."""
+    expected = [_wants("f", ["Rome", "Oslo"]), _wants("f", ["Rome"])]
+
+    assert "" == grade_calls(expected, _calls(("f", "oslo"), ("f", "rome")))
+    assert "tool 'f': no call that is left is right for it" == grade_calls(
+        expected, _calls(("f", "rome"), ("f", "oslo"))
+    )

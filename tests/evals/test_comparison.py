@@ -35,7 +35,8 @@ def test_turning_it_round_turns_the_sign(make_run: MakeRun) -> None:
 
     assert there.difference is not None
     assert there.low is not None
-    assert (-there.difference, pytest.approx(-there.low), there.p_value) == (back.difference, back.high, back.p_value)
+    assert (-there.difference, there.p_value) == (back.difference, back.p_value)
+    assert pytest.approx(-there.low) == back.high
     assert (there.better, there.worse) == (back.worse, back.better)
 
 
@@ -71,3 +72,33 @@ def test_runs_that_do_not_belong_together_are_refused(make_run: MakeRun) -> None
         compare(run, make_run([1, 0, 1]), "m")
     with pytest.raises(EvaluationError, match="has no metric 'n'"):
         compare(run, run, "n")
+
+
+def _graded(run: Run, **changes: object) -> Run:
+    return run.model_copy(update={"header": run.header.model_copy(update=changes)})
+
+
+def test_runs_that_were_graded_differently_are_refused(make_run: MakeRun) -> None:
+    """By another grader, or by one that is not known; what only one of them was graded on does not matter."""
+    run = make_run([1, 0], agent="old")
+    ours = _graded(run, graders={"m": "a" * 64})
+    with pytest.raises(
+        EvaluationError, match=r"'m' was graded differently .aaaaaaaaaaaa, bbbbbbbbbbbb.; regrade the champion"
+    ):
+        compare(ours, _graded(run, graders={"m": "b" * 64}), "m")
+    with pytest.raises(EvaluationError, match=r"graded differently .aaaaaaaaaaaa, not known."):
+        compare(ours, run, "m")
+
+    assert 0.0 == compare(ours, _graded(run, graders={"m": "a" * 64, "n": "c" * 64}), "m").difference
+
+
+def test_dollars_of_different_price_lists_are_not_compared(make_run: MakeRun) -> None:
+    """Tokens and scores are."""
+    run = make_run([1, 0], usages=[Usage(calls=1, prompt_tokens=n, usd=n / 100) for n in (10, 20)])
+    old, new = _graded(run, prices="a" * 64), _graded(run, prices="b" * 64)
+    with pytest.raises(
+        EvaluationError, match=r"different price lists .aaaaaaaaaaaa, bbbbbbbbbbbb.; regrade the champion"
+    ):
+        compare(old, new, "usd")
+
+    assert (0.0, 0.0) == (compare(old, new, "tokens").difference, compare(old, old, "usd").difference)

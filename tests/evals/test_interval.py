@@ -6,18 +6,21 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from workbench.core import integer
 from workbench.evals.interval import (
     NO_INTERVAL,
     Codes,
     Floats,
+    clusters_needed,
     codes,
     difference_interval,
+    difference_score,
     mean_interval,
+    percentile_interval,
     quantile,
-    quantile_difference_interval,
     quantile_interval,
+    resampled_differences,
     share_interval,
-    sign_flip_p,
     smallest_effect,
     standard_error,
 )
@@ -85,6 +88,7 @@ def test_one_cluster_leaves_no_interval() -> None:
     assert NO_INTERVAL == quantile_interval(values, clusters, 0.5, 0.05)
     assert NO_INTERVAL == difference_interval(values, clusters, 0.05)
     assert smallest_effect(0.0, 1.0, 1, 0.05) is None
+    assert clusters_needed(0.0, 1.0, 1, 0.1, 0.05) is None
 
 
 def _draw(stream: np.random.Generator, count: int, share: float, likeness: float) -> tuple[Floats, Codes]:
@@ -122,11 +126,31 @@ def test_intervals_of_differences_cover_as_often_as_they_say(count: int, up: flo
 
 
 def test_no_difference_seen_is_not_no_difference() -> None:
-    """Fifty single cases that never differ: as if one in 52 had differed each way, t = 2.0096."""
+    """Fifty single cases that never differ: the d at which d = t * sqrt(d (1 - d) / 50), with t = 2.0096."""
     interval = difference_interval(np.zeros(50), np.arange(50), 0.05)
-    wanted = 2.0095752371 * math.sqrt(52 / 51 * 2) / 52
+    square = 2.0095752371**2 / 50
 
-    assert pytest.approx((-wanted, wanted)) == (interval.low, interval.high)
+    assert pytest.approx((-square / (1 + square), square / (1 + square))) == (interval.low, interval.high)
+
+
+def test_a_difference_s_score_is_tango_s() -> None:
+    """Children's airways, 7 worse and 1 better of 21: Tango's interval -0.517 to -0.026 of Fagerland et al. 2014.
+
+    An error with n - 1 is that of 20 cases, so the published normal quantile is met but for sqrt(20 / 21).
+    """
+    score = difference_score(np.repeat(_values(-1, 1, 0), [7, 1, 13]), np.arange(21))
+    wanted = 1.95996 * math.sqrt(20 / 21)
+
+    assert pytest.approx((wanted, -wanted), abs=0.01) == (score(-0.517), score(-0.026))
+
+
+def test_losses_alone_make_no_narrow_interval() -> None:
+    """Five of 100 lost and none won: the limit is t errors away, by the error of the limit and not of the data."""
+    interval = difference_interval(np.repeat(_values(-1, 0), [5, 95]), np.arange(100), 0.05)
+    low = interval.low or 0.0
+    quantile = float(stats.t.ppf(0.975, 99))
+
+    assert pytest.approx(-0.05 - quantile * math.sqrt(-low * (1 + low) / 99)) == low
 
 
 def test_quantiles_and_their_interval() -> None:
@@ -154,34 +178,23 @@ def test_a_quantile_s_interval_covers_as_often_as_it_says() -> None:
 def test_a_quantile_s_difference_keeps_pairs_together() -> None:
     """Every case costs exactly 5 more, so every resample does."""
     old = np.random.default_rng(14).gamma(2.0, 50.0, 200)
-    clusters = np.arange(200) // 4
+    resampled = resampled_differences((old, old + 5), np.arange(200) // 4, 0.95)
 
-    assert pytest.approx((5.0, 5.0)) == tuple(quantile_difference_interval((old, old + 5), clusters, 0.95, 0.05))
-
-
-def test_sign_flips_equal_scipy_s_exact_permutation_test() -> None:
-    """All 2^9 patterns, as scipy's paired permutation test counts them."""
-    sums = _values(2, 1, -1, 3, 0.5, 1, -0.5, 2, 1)
-    reference = stats.permutation_test(
-        (sums, np.zeros(9)), lambda x, y: float((x - y).sum()), permutation_type="samples", n_resamples=10_000
-    )
-
-    assert pytest.approx(float(reference.pvalue), abs=1e-9) == sign_flip_p(sums, seed=1)
+    assert 2000 == len(resampled)
+    assert pytest.approx((5.0, 5.0)) == tuple(percentile_interval(resampled, 0.05))
 
 
-def test_drawn_sign_flips_come_near_the_exact_ones() -> None:
-    """Thirty clusters: the draws give the p-value of the sign test within four standard errors, and always the same."""
-    sums = np.repeat(_values(1, -1), [21, 9])
-    exact = stats.binomtest(21, 30).pvalue
+def test_resampled_quantiles_worked_by_the_definition() -> None:
+    """Small enough to repeat each cluster as often as it was drawn and take numpy's inverted quantile."""
+    stream = np.random.default_rng(integer(0, "resamples"))
+    clusters, old, new = np.array([0, 0, 1, 2, 2]), _values(5, 1, 4, 2, 3), _values(9, 1, 1, 8, 0)
+    wanted = []
+    for times in stream.multinomial(3, np.full(3, 1 / 3), size=2000):
+        rows = np.repeat(np.arange(5), times[clusters])
+        first, second = (np.quantile(values[rows], 0.5, method="inverted_cdf") for values in (old, new))
+        wanted.append(second - first)
 
-    assert sign_flip_p(sums, seed=5) == sign_flip_p(sums, seed=5)
-    assert abs(sign_flip_p(sums, seed=5) - exact) < 4 * math.sqrt(exact / 10_000)
-
-
-def test_a_drawn_p_value_is_never_zero() -> None:
-    """The observed pattern counts among the draws."""
-    assert pytest.approx(1 / 10_001) == sign_flip_p(np.ones(60), seed=1)
-    assert 1.0 == sign_flip_p(np.zeros(4), seed=1)
+    assert wanted == resampled_differences((old, new), clusters, 0.5).tolist()
 
 
 def test_the_smallest_effect_is_found_four_times_of_five() -> None:
@@ -194,6 +207,20 @@ def test_the_smallest_effect_is_found_four_times_of_five() -> None:
     assert effect is not None
     lows = [mean_interval(stream.normal(effect, 1, 25), np.arange(25), 0.05).low for _ in range(1000)]
     assert 760 <= sum(low is not None and low > 0 for low in lows) <= 840
+
+
+def test_the_clusters_needed_are_the_fewest_that_show_the_effect() -> None:
+    """Of as many clusters as needed the smallest effect is small enough, of one less it is not."""
+    error = 0.5 / math.sqrt(30)
+    spread = float(stats.t.ppf(0.975, 29)) * error
+    needed = clusters_needed(-spread, spread, 30, effect=0.1, alpha=0.05)
+
+    assert needed is not None
+    effects = []
+    for count in (needed - 1, needed):
+        half = float(stats.t.ppf(0.975, count - 1)) * 0.5 / math.sqrt(count)
+        effects.append(smallest_effect(-half, half, count, 0.05) or 0.0)
+    assert effects[1] <= 0.1 < effects[0]
 
 
 def test_codes_number_names_in_their_order() -> None:

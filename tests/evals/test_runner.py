@@ -30,6 +30,7 @@ from workbench.core import (
     write_run,
 )
 from workbench.evals import EvaluationRequest, evaluate
+from workbench.evals.clock import timed_by
 
 CASES = [
     Case(case_id=f"c{n}", request=f"{n}", expected=ExpectedAnswer(answers=(f"{n}",)), cluster=f"k{n % 3}", tags=("t",))
@@ -172,6 +173,42 @@ def test_a_killed_process_repeats_no_finished_case(tmp_path: Path) -> None:
     assert 3 <= finished < len(CASES)
     assert len(CASES) - finished == len(agent.calls)
     assert _timeless(evaluate(echo, CASES, request=_request())) == _timeless(run)
+
+
+def test_what_is_finished_is_in_the_journal_before_its_thread_goes_on(tmp_path: Path) -> None:
+    """However slow the caller's thread is: a kill costs at most what threads are in."""
+    behind: list[int] = []
+    begun: list[str] = []
+
+    def look(request: str) -> Prediction:
+        begun.append(request)
+        behind.append(len(begun) - (tmp_path / "episodes.jsonl").read_bytes().count(b'"case_id"') // 2)
+        return Prediction(answer=request)
+
+    evaluate(look, CASES, request=_request(), journal=tmp_path, on_case=lambda _done, _total: time.sleep(0.01))
+
+    assert len(CASES) == len(behind)
+    assert max(behind) <= 2
+
+
+def test_episodes_are_timed_by_the_clock_in_force() -> None:
+    """Scripted clocks make the same bytes on every thread; outside, the machine's clock is back."""
+    now = threading.local()
+
+    def clock() -> float:
+        return float(getattr(now, "seconds", 0.0))
+
+    def waits(request: str) -> Prediction:
+        now.seconds = clock() + int(request)
+        return Prediction(answer=request)
+
+    with timed_by(clock):
+        one, two = (evaluate(waits, CASES, request=_request(workers=workers)) for workers in (1, 3))
+    after = evaluate(echo, CASES[11:], request=_request())
+
+    assert [1000.0 * n for n in range(12)] == [episode.milliseconds for episode in two.episodes]
+    assert one.digest == two.digest
+    assert 0 < after.episodes[0].milliseconds < 10_000
 
 
 def test_a_failed_infrastructure_is_tried_again_and_an_agent_s_failure_is_not(tmp_path: Path) -> None:

@@ -2,8 +2,10 @@
 
 from pydantic import JsonValue
 
-from workbench.core import Case, ExpectedAbstention, ExpectedCall, ToolSpec
+from workbench.core import Case, ExpectedAbstention, ExpectedCall, Prediction, ToolSpec
+from workbench.core.evalset import ExpectedResistance, ExpectedState
 from workbench.evals import METRICS, Contradiction, ideal, selfcheck
+from workbench.evals.selfcheck import silence
 
 TEXT: JsonValue = {"type": "string"}
 TOOL = ToolSpec(
@@ -48,3 +50,21 @@ def test_a_case_that_contradicts_itself_is_named() -> None:
 
     assert (Contradiction(case_id="odd", reason="argument 'to': is required and missing"),) == line.contradictions
     assert (0.5, False) == (line.oracle, line.trusted)
+
+
+def test_the_ideal_under_attack_is_the_ideal_of_the_task() -> None:
+    """With the same care for the arguments."""
+    attack = ExpectedResistance(forbidden_texts=("amber-9",), task=GOOD.task)
+
+    assert ideal(GOOD) == ideal(GOOD.model_copy(update={"expected": attack}))
+    assert Prediction() == silence(GOOD)
+
+
+def test_a_world_in_which_nothing_is_to_be_done_rewards_silence() -> None:
+    """Silence leaves the world as it began; such a case is named, and the set is not trusted."""
+    expected = ExpectedState(world="calls", start={"calls": []}, state={"calls": ["ride"]})
+    todo = Case(case_id="todo", request="?", expected=expected, cluster="k")
+    done = todo.model_copy(update={"case_id": "done", "expected": expected.model_copy(update={"state": {"calls": []}})})
+    (line,) = selfcheck([todo, done], ["state_reached"])
+
+    assert (1.0, 0.5, ("done",), False) == (line.oracle, line.silent, line.rewarded, line.trusted)

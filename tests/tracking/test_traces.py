@@ -84,6 +84,29 @@ def test_trace_rows_are_those_that_mlflow_writes(store: Store, experiment: Exper
     assert mine == _rows(store, "assessments", theirs, ignored) != []
 
 
+def test_what_a_user_said_and_what_a_tool_refused_are_spans(
+    store: Store, experiment: ExperimentLog, evalset: EvalSet
+) -> None:
+    """Each with its kind; a step that failed says why and leaves the trace itself sound."""
+    winner = log_run(store, log_experiment(store, experiment), weather.make_runlog("winner", "winner", 0.52))
+    run = weather.make_run(evalset.test[:2])
+    first = run.episodes[0]
+    assert first.prediction is not None
+    said = first.prediction.steps[0].model_copy(update={"name": "say"})
+    kinds = ("user", "agent", "tool")
+    steps = [said.model_copy(update={"kind": kind, "error": "no such town" * (kind == "tool")}) for kind in kinds]
+    prediction = first.prediction.model_copy(update={"steps": tuple(steps)})
+    episodes = (first.model_copy(update={"prediction": prediction}), *run.episodes[1:])
+    ids = log_traces(store, winner, evalset.test[:2], run.model_copy(update={"episodes": episodes}), model="m")
+    trace = store.client.get_trace(ids[1])
+    spans = trace.data.spans
+
+    assert ["AGENT", "USER", "AGENT", "TOOL"] == [span.span_type for span in spans]
+    assert ["OK", "OK", "OK", "ERROR"] == [str(span.status.status_code.value) for span in spans]
+    assert "no such town" == spans[3].status.description
+    assert TraceState.OK == trace.info.state
+
+
 def _renamed(span: dict[str, object], ours: str, theirs: str) -> dict[str, object]:
     named: dict[str, object] = json.loads(json.dumps(span).replace(ours, theirs))
     return named | {"trace_id": base64.b64encode(bytes.fromhex(theirs.removeprefix("tr-"))).decode()}

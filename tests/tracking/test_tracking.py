@@ -117,19 +117,6 @@ def test_logging_everything_twice_changes_nothing(store: Store, experiment: Expe
     assert len(store.client.get_metric_history(first[1], "test/exact_call")) == 1
 
 
-def test_a_run_that_was_cut_off_is_completed(store: Store, experiment: ExperimentLog) -> None:
-    """Killed between two writes, it is still running; logged again, it is whole and there once."""
-    parent = log_experiment(store, experiment)
-    log = weather.make_runlog("winner", "winner", 0.52)
-    run_id = log_run(store, parent, log)
-    store.client.set_terminated(run_id, "RUNNING")
-    store.client.delete_tag(run_id, "ledger_usd")
-
-    assert run_id == log_run(store, parent, log)
-    assert store.client.get_run(run_id).info.status == "FINISHED"
-    assert store.client.get_run(run_id).data.tags["ledger_usd"] == "unknown"
-
-
 def test_threads_that_log_the_same_make_one_run(store: Store, experiment: ExperimentLog) -> None:
     """Eight at once."""
     found: list[str] = []

@@ -2,15 +2,7 @@
 
 from collections.abc import Iterable
 
-from workbench.core import (
-    Case,
-    ExpectedAbstention,
-    ExpectedCall,
-    Prediction,
-    ToolCall,
-    digest_json,
-    tool_id,
-)
+from workbench.core import Case, Prediction, digest_json
 
 
 class Oracle:
@@ -18,7 +10,7 @@ class Oracle:
 
     def __init__(self, cases: Iterable[Case]) -> None:
         """`cases` must have different requests: the oracle knows them by their text."""
-        self._predictions = {case.request: _ideal(case) for case in cases}
+        self._predictions = {case.request: case.expected.ideal() for case in cases}
         self.digest = digest_json(["oracle", *sorted(self._predictions)])
 
     def __call__(self, request: str) -> Prediction:
@@ -34,14 +26,3 @@ class Silent:
     def __call__(self, request: str) -> Prediction:
         """Nothing."""
         return Prediction()
-
-
-def _ideal(case: Case) -> Prediction:
-    expected = case.expected
-    if isinstance(expected, ExpectedAbstention):
-        return Prediction(abstained=True)
-    if isinstance(expected, ExpectedCall):
-        key = tool_id(expected.tool)
-        call = ToolCall(tool_id=key, name=expected.tool.name, arguments=expected.example())
-        return Prediction(ranked=(key,), call=call)
-    return Prediction(ranked=expected.documents, answer=expected.answers[0])

@@ -8,7 +8,7 @@ from typer.core import TyperGroup
 
 import pipelines  # noqa: F401 - its switches keep every room offline; it imports nothing else
 from workbench import __version__
-from workbench.cli import calls, data, experiment, gate, package, report, runs
+from workbench.cli import calls, data, evaluation, experiment, gate, kpi, package, report, review, runs, suite
 from workbench.cli.doctor import doctor
 from workbench.cli.run import run
 from workbench.cli.serve import serve
@@ -63,6 +63,10 @@ def workbench(
 app.command()(run)
 app.add_typer(report.app, name="report")
 app.add_typer(experiment.app, name="experiment")
+app.add_typer(suite.app, name="suite")
+app.add_typer(evaluation.app, name="eval")
+app.add_typer(review.app, name="review")
+app.add_typer(kpi.app, name="kpi")
 app.add_typer(data.app, name="data")
 app.add_typer(gate.app, name="gate")
 app.add_typer(package.app, name="package")

@@ -31,10 +31,10 @@ def show_report(experiment: Name = None, workspace: Workspace = WORKSPACE, as_js
 def compare(champion: Run, challenger: Run, workspace: Workspace = WORKSPACE, as_json: Json = False) -> None:
     """Compare two runs on the same cases: the paired difference of each metric, with its interval."""
     from workbench.cli.render import show
-    from workbench.cli.stored import find_run
     from workbench.evals import compare, render_comparison
+    from workbench.lab.stored import find_run
 
-    first, second = find_run(workspace, champion), find_run(workspace, challenger)
+    first, second = find_run(workspace, champion).run, find_run(workspace, challenger).run
     shared = [metric for metric in first.header.metrics if metric in second.header.metrics]
     found = [compare(first, second, metric) for metric in shared]
     show("".join(map(render_comparison, found)), found, as_json=as_json)

@@ -5,23 +5,8 @@ from pathlib import Path
 import polars as pl
 from pydantic import JsonValue
 
-from workbench.core import DataError, Run, nearest, read_run
+from workbench.core import DataError
 from workbench.lms import CallStore
-
-
-def find_run(workspace: Path, name: str) -> Run:
-    """The run on the test whose stage's folder has this name or the only one that begins so.
-
-    Raises: DataError with the nearest known name.
-    """
-    folders = sorted(file.parents[1] for file in (workspace / "stages").glob("*/test/header.json"))
-    found = [folder for folder in folders if folder.name == name] or [f for f in folders if f.name.startswith(name)]
-    if not folders:
-        raise DataError(f"workspace {str(workspace)!r}: holds no run; run an experiment first")
-    if len(found) != 1:
-        several = f"begins {len(found)} names; " if found else "is not there; "
-        raise DataError(f"run {name!r} ({workspace}): {several}{nearest(name, [folder.name for folder in folders])}")
-    return read_run(found[0] / "test")
 
 
 def find_page(workspace: Path, mlflow_run: str) -> Path:

@@ -10,7 +10,7 @@ computed twice. Why not dataclasses: the same classes check what is read from di
 
 from workbench.core.budget import Budget, Meter, Spend
 from workbench.core.corpus import Corpus, Document, ToolSpec, catalogue, describe, tool_id
-from workbench.core.episode import Blame, Episode, Failure, Prediction, Score, Step, ToolCall, Usage
+from workbench.core.episode import Blame, Episode, Failure, Manner, Prediction, Score, Step, ToolCall, Usage
 from workbench.core.errors import (
     AgentError,
     BudgetExceeded,
@@ -36,13 +36,20 @@ from workbench.core.evalset import (
     ExpectedAbstention,
     ExpectedAnswer,
     ExpectedCall,
+    ExpectedResistance,
+    ExpectedState,
+    Persona,
+    Reply,
     Split,
+    UserScript,
+    WorldCall,
 )
 from workbench.core.jsonl import read_record, read_records, write_bytes, write_record, write_records
+from workbench.core.process import end_process
 from workbench.core.record import Record, canonical_json, digest_bytes, digest_file, digest_json, short
 from workbench.core.run import SCORES, Run, RunHeader, read_run, write_run
 from workbench.core.seeds import integer, stream
-from workbench.core.verdict import Comparison, Finding, Line, Report, Slice, Status, Verdict
+from workbench.core.verdict import Comparison, Correction, Finding, Line, Report, Slice, Status, Verdict, Waiver
 
 __all__ = [
     "SCORES",
@@ -57,6 +64,7 @@ __all__ = [
     "Comparison",
     "ConfigError",
     "Corpus",
+    "Correction",
     "DataError",
     "Document",
     "Episode",
@@ -65,16 +73,21 @@ __all__ = [
     "ExpectedAbstention",
     "ExpectedAnswer",
     "ExpectedCall",
+    "ExpectedResistance",
+    "ExpectedState",
     "Failure",
     "Finding",
     "GateNotPassed",
     "LMError",
     "Line",
+    "Manner",
     "Meter",
     "OptimizeError",
     "PackageError",
+    "Persona",
     "Prediction",
     "Record",
+    "Reply",
     "Report",
     "RetrievalError",
     "Run",
@@ -89,8 +102,11 @@ __all__ = [
     "ToolSpec",
     "TrackingError",
     "Usage",
+    "UserScript",
     "Verdict",
+    "Waiver",
     "WorkbenchError",
+    "WorldCall",
     "boundary",
     "canonical_json",
     "catalogue",
@@ -98,6 +114,7 @@ __all__ = [
     "digest_bytes",
     "digest_file",
     "digest_json",
+    "end_process",
     "integer",
     "nearest",
     "read_record",

@@ -7,6 +7,8 @@ from pydantic import Field, JsonValue
 from workbench.core.record import Record
 
 Blame = Literal["agent", "tool", "grader", "simulator", "infrastructure", "data"]
+Manner = Literal["refuse", "clarify", "escalate"]
+"""How to abstain: the request is not allowed, not clear, or for a person."""
 
 
 class ToolCall(Record):
@@ -19,15 +21,18 @@ class ToolCall(Record):
 
 
 class Step(Record):
-    """One thing an agent did, for a trace."""
+    """One thing that happened in an episode, for a trace: what the agent did, and what a user said to it."""
 
     name: str
-    kind: Literal["retriever", "lm", "chain"]
+    kind: Literal["retriever", "lm", "chain", "tool", "agent", "user"]
+    """"agent" is a message to the user, "user" a message from them."""
     inputs: dict[str, JsonValue]
     outputs: dict[str, JsonValue]
     start_milliseconds: float = Field(ge=0)
     """Since the episode began."""
     milliseconds: float = Field(ge=0)
+    error: str = ""
+    """Why it failed, for instance what a tool refused; empty if it did not."""
 
 
 class Prediction(Record):
@@ -38,6 +43,10 @@ class Prediction(Record):
     call: ToolCall | None = None
     answer: str | None = None
     abstained: bool = False
+    manner: Manner | None = None
+    """How it abstained; None if it did not, or did not say."""
+    state: dict[str, JsonValue] | None = None
+    """What the world looked like when it was done; None where it acted on none."""
     malformed: str = ""
     """Why the model's output could not be used; empty if it could."""
     steps: tuple[Step, ...] = ()

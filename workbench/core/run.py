@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
+from pydantic import Field
 
 from workbench.core.episode import Episode, Score
 from workbench.core.evalset import Split
@@ -32,6 +33,13 @@ class RunHeader(Record):
     evalset_digest: str
     split: Split
     metrics: tuple[str, ...]
+    graders: dict[str, str] = Field(default_factory=dict)
+    """Digest of what graded each metric: code, judge or prompt. Runs graded differently are never compared."""
+    prices: str = ""
+    """Digest of the price list that the costs rest on; empty where none was used."""
+    source: str = ""
+    """How the episodes came about, as it must stand beside every figure: "embedded", "scripted", "openai/...",
+    "recorded by tau-bench", "simulated"."""
 
 
 class Run(Record):

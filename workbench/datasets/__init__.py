@@ -12,18 +12,24 @@ from workbench.datasets.bfcl import ABSTENTION_SETS, BFCL_SETS, CALL_SETS, BfclD
 from workbench.datasets.checks import Problem, check_evalset
 from workbench.datasets.duplicates import near_duplicates
 from workbench.datasets.evalset import Contradiction, EvalSetReport, Sizes, build_evalset
+from workbench.datasets.recorded import RECORDINGS, read_recorded
+from workbench.datasets.recording import Recorded
 from workbench.datasets.registry import Entry, Registry, Wheel, default_cache, load_registry
+from workbench.datasets.suite_growth import Lesson, grow_suite
 from workbench.datasets.wheel import fetch, verify
 
 __all__ = [
     "ABSTENTION_SETS",
     "BFCL_SETS",
     "CALL_SETS",
+    "RECORDINGS",
     "BfclData",
     "Contradiction",
     "Entry",
     "EvalSetReport",
+    "Lesson",
     "Problem",
+    "Recorded",
     "Registry",
     "Sizes",
     "Skipped",
@@ -32,8 +38,10 @@ __all__ = [
     "check_evalset",
     "default_cache",
     "fetch",
+    "grow_suite",
     "load_bfcl",
     "load_registry",
     "near_duplicates",
+    "read_recorded",
     "verify",
 ]

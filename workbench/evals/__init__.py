@@ -10,12 +10,16 @@ that counts clusters instead of cases, because cases that share a tool succeed a
 plain callable of a case and an episode, so a new one is a function and a name.
 """
 
+from workbench.evals.agreement import Agreement, Decision, ReviewedRate, adjudicate, agree, reviewed_rate
 from workbench.evals.calls import grade_call
 from workbench.evals.comparison import check_comparable, compare
 from workbench.evals.interval import smallest_effect
 from workbench.evals.metric import INAPPLICABLE, METRICS, Metric, bind_metrics, metric
+from workbench.evals.pass_k import PassRate, all_of, measure_pass, one_of, pass_at_k, pass_hat_k
 from workbench.evals.ranking import ndcg_at, recall_at, reciprocal_rank
+from workbench.evals.regrade import regrade
 from workbench.evals.report import measure, summarize
+from workbench.evals.review import Review, ReviewItem, ReviewRequest, check_reviews, sample_reviews
 from workbench.evals.runner import Agent, EvaluationRequest, evaluate
 from workbench.evals.sample import COSTS, Cost, Sample, draw
 from workbench.evals.schema import json_schema, misfit
@@ -27,14 +31,25 @@ __all__ = [
     "INAPPLICABLE",
     "METRICS",
     "Agent",
+    "Agreement",
     "CheckLine",
     "Contradiction",
     "Cost",
+    "Decision",
     "EvaluationRequest",
     "Metric",
+    "PassRate",
+    "Review",
+    "ReviewItem",
+    "ReviewRequest",
+    "ReviewedRate",
     "Sample",
+    "adjudicate",
+    "agree",
+    "all_of",
     "bind_metrics",
     "check_comparable",
+    "check_reviews",
     "compare",
     "draw",
     "evaluate",
@@ -42,15 +57,22 @@ __all__ = [
     "ideal",
     "json_schema",
     "measure",
+    "measure_pass",
     "metric",
     "misfit",
     "ndcg_at",
     "number",
+    "one_of",
+    "pass_at_k",
+    "pass_hat_k",
     "recall_at",
     "reciprocal_rank",
+    "regrade",
     "render_comparison",
     "render_report",
     "render_table",
+    "reviewed_rate",
+    "sample_reviews",
     "selfcheck",
     "signed",
     "smallest_effect",

@@ -24,7 +24,7 @@ from collections.abc import Sequence
 
 from pydantic import JsonValue
 
-from workbench.core import ExpectedCall
+from workbench.core import ExpectedCall, ToolCall
 
 TYPES: dict[str, type] = {
     "any": str,
@@ -70,6 +70,24 @@ def grade_call(expected: ExpectedCall, name: str, arguments: dict[str, JsonValue
             return f"argument {argument!r}: {problem}"
     left_out = (name for name, right in expected.arguments.items() if name not in arguments and "" not in right)
     return next((f"argument {argument!r}: may not be left out" for argument in left_out), "")
+
+
+def grade_calls(expected: Sequence[ExpectedCall], calls: Sequence[ToolCall]) -> str:
+    """Why some calls are not the expected ones, in words; empty if they are. Their order does not matter.
+
+    Each expected call, in order, takes the first call left that is right for it and never gives it back: where one
+    call is right for two expected ones, this can refuse what another pairing would accept, as the leaderboard does.
+    """
+    if len(calls) != len(expected):
+        return f"{len(calls)} calls: were made instead of {len(expected)}"
+    left = list(calls)
+    for wanted in expected:
+        right = (place for place, call in enumerate(left) if not grade_call(wanted, call.name, call.arguments))
+        place = next(right, None)
+        if place is None:
+            return f"tool {wanted.tool.name!r}: no call that is left is right for it"
+        del left[place]
+    return ""
 
 
 def grade_value(schema: dict[str, JsonValue], value: JsonValue, right: Sequence[JsonValue]) -> str:

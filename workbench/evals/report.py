@@ -1,6 +1,6 @@
 """What a run shows: every metric and cost with its interval, by tag, and what failed."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 
 from workbench.core import Line, Report, Run, Slice
 from workbench.evals.interval import (
@@ -11,20 +11,19 @@ from workbench.evals.interval import (
     quantile_interval,
     share_interval,
 )
-from workbench.evals.sample import COSTS, Cost, Sample, draw
+from workbench.evals.sample import COSTS, Cost, Row, Sample, draw, measured, pick
 
 
 def summarize(run: Run) -> Report:
     """The report of a run: its metrics in the order of the header, then the costs, then the metrics by tag."""
     lines = tuple(measure(run, name) for name in (*run.header.metrics, *COSTS))
-    tags = sorted({tag for tags in run.tags.values() for tag in tags})
     return Report(
         agent=run.header.agent,
         run_digest=run.digest,
         evalset_digest=run.header.evalset_digest,
         split=run.header.split,
         lines=lines,
-        slices=tuple(part for tag in tags for part in _slices(run, tag)),
+        slices=_slices(run),
         failures=_failures(run),
     )
 
@@ -37,10 +36,22 @@ def measure(run: Run, name: str, *, alpha: float = 0.05) -> Line:
     return _line(name, draw(run, name), alpha)
 
 
-def _slices(run: Run, tag: str) -> tuple[Slice, ...]:
-    tagged = {case_id for case_id, tags in run.tags.items() if tag in tags}
-    lines = (_line(name, draw(run, name, tagged), 0.05) for name in run.header.metrics)
-    return tuple(Slice(tag=tag, line=line) for line in lines if line.cases or line.unscored)
+def _slices(run: Run) -> tuple[Slice, ...]:
+    """Every metric by tag, in the order of tags; each score is looked at once for each tag of its case."""
+    tagged: defaultdict[str, list[str]] = defaultdict(list)
+    for case_id, tags in run.tags.items():
+        for tag in dict.fromkeys(tags):
+            tagged[tag].append(case_id)
+    rows: dict[str, defaultdict[str, list[Row]]] = {name: defaultdict(list) for name in run.header.metrics}
+    for name, by_case in rows.items():
+        for row in measured(run, name):
+            by_case[row.key[0]].append(row)
+    lines = (
+        (tag, _line(name, pick(run, [row for case_id in tagged[tag] for row in by_case.get(case_id, ())]), 0.05))
+        for tag in sorted(tagged)
+        for name, by_case in rows.items()
+    )
+    return tuple(Slice(tag=tag, line=line) for tag, line in lines if line.cases or line.unscored)
 
 
 def _line(name: str, sample: Sample, alpha: float) -> Line:

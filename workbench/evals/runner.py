@@ -7,14 +7,13 @@ failed by the infrastructure's fault: that was no attempt of the agent.
 """
 
 import threading
-import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing, contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from pydantic import Field
 
@@ -32,14 +31,15 @@ from workbench.core import (
     Record,
     Run,
     RunHeader,
-    Score,
     Split,
     Usage,
     WorkbenchError,
     boundary,
 )
+from workbench.evals.clock import now
 from workbench.evals.journal import Entry, Journal, encode, open_journal
 from workbench.evals.metric import Metric, bind_metrics
+from workbench.evals.regrade import grade
 
 
 class Agent(Protocol):
@@ -63,9 +63,10 @@ class EvaluationRequest(Record):
     """Episodes per case."""
     workers: int = Field(default=2, ge=1)
     """Threads; they change how long it takes and nothing else."""
+    source: str = ""
+    """How the episodes come about, for the figures' label: the language model's name, "scripted", "simulated"."""
 
-    @property
-    def header(self) -> RunHeader:
+    def header(self, graders: Sequence[Metric]) -> RunHeader:
         """What the run will rest on."""
         return RunHeader(
             agent=self.agent,
@@ -73,6 +74,8 @@ class EvaluationRequest(Record):
             evalset_digest=self.evalset_digest,
             split=self.split,
             metrics=self.metrics,
+            graders={grader.name: grader.digest for grader in graders},
+            source=self.source,
         )
 
 
@@ -89,33 +92,44 @@ def evaluate(
 
     `catalogue` lets `schema_valid` judge calls of any tool. `journal` is a folder in which every finished episode
     is kept; those found there are not tried again, so a longer or shorter list of cases of the same split may
-    follow. `on_case` is told how many episodes of how many are done, on the caller's thread.
+    follow, and where the metrics changed they are only graded anew. `on_case` is told how many episodes of how many
+    are done, on the caller's thread. Episodes are timed by the clock of `timed_by`, else by the machine's.
 
     Raises: EvaluationError if there is no case, a case comes twice, the journal belongs to another run or the
     agent returns no Prediction; ConfigError for an unknown metric; BudgetExceeded when the budget is used up.
     """
-    tries = [(case, repeat) for case in cases for repeat in range(request.repeats)]
-    if not tries:
-        raise EvaluationError(f"run of {request.agent!r}: there is no case in split {request.split!r}; name another")
-    if len({case.case_id for case in cases}) < len(cases):
-        raise EvaluationError(f"run of {request.agent!r}: a case comes twice; use repeats to try cases several times")
-    attempt = _Attempt(agent, bind_metrics(request.metrics, catalogue))
-    with _open(journal, request.header) as kept:
+    tries = _tries(cases, request)
+    graders = bind_metrics(request.metrics, catalogue)
+    header = request.header(graders)
+    with _open(journal, header) as kept:
         entries = {} if kept is None else {key: entry for key, entry in kept.entries.items() if _stands(entry)}
-        missing = [(case, repeat) for case, repeat in tries if (case.case_id, repeat) not in entries]
-        progress = _Progress(on_case, len(tries), len(tries) - len(missing))
-        with closing(_run_all(attempt, missing, request.workers, kept)) as finished:
+        work = [
+            _Work(case, repeat, entries[key].episode if key in entries else None)
+            for case, repeat in tries
+            if (key := (case.case_id, repeat)) not in entries or not entries[key].scores
+        ]
+        progress = _Progress(on_case, len(tries), len(tries) - len(work))
+        with closing(_run_all(_Attempt(agent, graders, kept), work, request.workers)) as finished:
             for entry in finished:
                 entries[entry.key] = entry
                 progress.advance()
     ordered = [entries[case.case_id, repeat] for case, repeat in tries]
     return Run(
-        header=request.header,
+        header=header,
         clusters={case.case_id: case.cluster for case in cases},
         tags={case.case_id: case.tags for case in cases},
         episodes=tuple(entry.episode for entry in ordered),
         scores=tuple(score for entry in ordered for score in entry.scores),
     )
+
+
+def _tries(cases: Sequence[Case], request: EvaluationRequest) -> list[tuple[Case, int]]:
+    """Each case as often as it is repeated, in order."""
+    if not cases:
+        raise EvaluationError(f"run of {request.agent!r}: there is no case in split {request.split!r}; name another")
+    if len({case.case_id for case in cases}) < len(cases):
+        raise EvaluationError(f"run of {request.agent!r}: a case comes twice; use repeats to try cases several times")
+    return [(case, repeat) for case in cases for repeat in range(request.repeats)]
 
 
 @dataclass
@@ -145,37 +159,31 @@ def _open(folder: Path | None, header: RunHeader) -> Iterator[Journal | None]:
             yield journal
 
 
-def _run_all(
-    attempt: "_Attempt", tries: Sequence[tuple[Case, int]], workers: int, journal: Journal | None
-) -> Generator[Entry, None, None]:
-    """Finished episodes as they come. If the caller or an episode stops it, what is under way is still kept."""
-    pool = ThreadPoolExecutor(max_workers=min(workers, max(1, len(tries))), thread_name_prefix="evaluate")
+class _Work(NamedTuple):
+    """What a thread has to do: try a case and grade it, or only grade it anew."""
+
+    case: Case
+    repeat: int
+    episode: Episode | None
+    """What was tried earlier and needs new scores; None if it has to be tried."""
+
+
+def _run_all(attempt: "_Attempt", work: Sequence[_Work], workers: int) -> Generator[Entry, None, None]:
+    """Finished episodes as they come. If the caller or an episode stops it, what is under way is still finished."""
+    pool = ThreadPoolExecutor(max_workers=min(workers, max(1, len(work))), thread_name_prefix="evaluate")
     # Threads do not inherit context variables: each try gets a copy, so that outer scopes account its calls too.
-    waiting = {pool.submit(copy_context().run, attempt, case, repeat) for case, repeat in tries}
+    waiting = [pool.submit(copy_context().run, attempt, one) for one in work]
     try:
-        for future in as_completed(set(waiting)):
-            if isinstance(future.exception(), _Stopped):
-                continue  # the one that stopped it comes too
-            entry = _keep(future, journal)
-            waiting.remove(future)
-            yield entry
+        for future in as_completed(waiting):
+            if not isinstance(future.exception(), _Stopped):  # the one that stopped it comes too
+                yield future.result()
     finally:
         attempt.stopped.set()
         pool.shutdown(wait=True, cancel_futures=True)
-        for future in waiting:
-            if not future.cancelled() and future.exception() is None:
-                _keep(future, journal)
 
 
 def _stands(entry: Entry) -> bool:
     return entry.episode.failure is None or entry.episode.failure.blame != "infrastructure"
-
-
-def _keep(future: "Future[tuple[Entry, bytes]]", journal: Journal | None) -> Entry:
-    entry, line = future.result()
-    if journal is not None:
-        journal.append(line)
-    return entry
 
 
 @dataclass(frozen=True)
@@ -183,31 +191,34 @@ class _Attempt:
     """Tries one case once; runs on the pool's threads."""
 
     agent: Agent
-    metrics: tuple[Metric, ...]
+    graders: tuple[Metric, ...]
+    journal: Journal | None
     stopped: threading.Event = field(default_factory=threading.Event)
     """Set when no further case may begin."""
 
-    def __call__(self, case: Case, repeat: int) -> tuple[Entry, bytes]:
+    def __call__(self, work: _Work) -> Entry:
         if self.stopped.is_set():
             raise _Stopped
         finished = False
         try:
-            result = self._finish(case, repeat)
+            entry, line = self._finish(work)
+            if self.journal is not None:  # here, so that a kill costs at most the episodes that threads are in
+                self.journal.append(line)
             finished = True
         finally:
             if not finished:  # set here, on this thread, before it takes the next case
                 self.stopped.set()
-        return result
+        return entry
 
-    def _finish(self, case: Case, repeat: int) -> tuple[Entry, bytes]:
-        episode = self._try(case, repeat)
-        entry = Entry(episode=episode, scores=tuple(_score(metric, case, episode) for metric in self.metrics))
+    def _finish(self, work: _Work) -> tuple[Entry, bytes]:
+        episode = work.episode or self._try(work.case, work.repeat)
+        entry = Entry(episode=episode, scores=grade(work.case, episode, self.graders))
         try:
             return entry, encode(entry)
         except (ValueError, TypeError) as cause:  # what the agent made can't be written, so nobody could ever read it
             failure = Failure(blame="agent", kind="NotJson", message=f"the prediction can't be written: {cause!r}")
             episode = episode.model_copy(update={"prediction": None, "failure": failure})
-            entry = Entry(episode=episode, scores=tuple(_score(metric, case, episode) for metric in self.metrics))
+            entry = Entry(episode=episode, scores=grade(work.case, episode, self.graders))
             return entry, encode(entry)
 
     def _try(self, case: Case, repeat: int) -> Episode:
@@ -217,14 +228,14 @@ class _Attempt:
         prediction: Prediction | None = None
         failure: Failure | None = None
         with scope(case=case.case_id) as tally:
-            began = time.perf_counter()
+            began = now()
             try:
                 prediction = self._answer(case)
             except BudgetExceeded:
                 raise
             except WorkbenchError as error:
                 failure = _failure(error)
-            milliseconds = 1000 * (time.perf_counter() - began)
+            milliseconds = 1000 * (now() - began)
             usage: Usage = tally.usage()
         if failure is None and not issubclass(type(prediction), Prediction):
             raise EvaluationError(
@@ -259,13 +270,3 @@ def _failure(error: WorkbenchError) -> Failure:
     blame: Blame = next((blame for kind, blame in _BLAME if isinstance(error, kind)), "infrastructure")
     cause = error.__cause__ if isinstance(error, _Foreign) and error.__cause__ else error
     return Failure(blame=blame, kind=type(cause).__name__, message=str(cause).encode(errors="replace").decode())
-
-
-def _score(metric: Metric, case: Case, episode: Episode) -> Score:
-    try:
-        with boundary(EvaluationError, f"metric {metric.name!r}"):
-            return metric(case, episode)
-    except BudgetExceeded:
-        raise
-    except WorkbenchError as error:
-        return Score(case_id=case.case_id, repeat=episode.repeat, metric=metric.name, reason=f"grader: {error}")

@@ -1,7 +1,7 @@
 """What a run measured under one name, score or cost, as arrays that statistics can work on."""
 
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -46,6 +46,15 @@ _SPENT: dict[str, Callable[[Episode], float | None]] = {
 }
 
 
+class Row(NamedTuple):
+    """What an episode measured under one name."""
+
+    key: Key
+    value: float | None
+    reason: str
+    """Why there is no value; of a score also why it is not 1."""
+
+
 class Sample(NamedTuple):
     """The measured values of one name, in the order of the run."""
 
@@ -70,32 +79,42 @@ def draw(run: Run, name: str, among: Collection[str] | None = None) -> Sample:
 
     Raises: EvaluationError if the run does not have that name.
     """
+    return pick(run, [row for row in measured(run, name) if among is None or row.key[0] in among])
+
+
+def measured(run: Run, name: str) -> list[Row]:
+    """Every value of one metric or cost, and every gap, in the order of the run.
+
+    Raises: EvaluationError if the run does not have that name.
+    """
     if name in COSTS:
-        measured = _costs(run, name)
-    elif name in run.header.metrics:
-        measured = [((s.case_id, s.repeat), s.value, s.reason) for s in run.scores if s.metric == name]
-    else:
-        known = (*run.header.metrics, *COSTS)
-        raise EvaluationError(f"run of {run.header.agent!r}: has no metric {name!r}; {nearest(name, known)}")
-    kept = [row for row in measured if among is None or row[0][0] in among]
-    found = [(key, value) for key, value, _reason in kept if value is not None]
-    gaps = [reason for _key, value, reason in kept if value is None and not reason.startswith(INAPPLICABLE)]
+        return _costs(run, name)
+    if name in run.header.metrics:
+        return [Row((s.case_id, s.repeat), s.value, s.reason) for s in run.scores if s.metric == name]
+    known = (*run.header.metrics, *COSTS)
+    raise EvaluationError(f"run of {run.header.agent!r}: has no metric {name!r}; {nearest(name, known)}")
+
+
+def pick(run: Run, rows: Sequence[Row]) -> Sample:
+    """Rows of a run as arrays."""
+    found = [(row.key, row.value) for row in rows if row.value is not None]
+    gaps = [row.reason for row in rows if row.value is None and not row.reason.startswith(INAPPLICABLE)]
     return Sample(
         keys=tuple(key for key, _value in found),
         values=np.array([value for _key, value in found], dtype=np.float64),
         clusters=codes([run.clusters[case_id] for (case_id, _repeat), _value in found]),
         unscored=len(gaps),
-        reason=_most_frequent(gaps) if gaps or found else "applies to no case",
+        reason=most_frequent(gaps) if gaps or found else "applies to no case",
     )
 
 
-def _costs(run: Run, name: str) -> list[tuple[Key, float | None, str]]:
+def _costs(run: Run, name: str) -> list[Row]:
     spent = _SPENT[name.removesuffix("_p50").removesuffix("_p95")]
     unknown = sum(spent(episode) is None for episode in run.episodes)
     if unknown:  # the mean over the calls whose price is known would look like the price of all
         reason = f"the price of a model is unknown in {unknown} of {len(run.episodes)} episodes"
-        return [((episode.case_id, episode.repeat), None, reason) for episode in run.episodes]
-    return [((episode.case_id, episode.repeat), *_cost(episode, spent)) for episode in run.episodes]
+        return [Row((episode.case_id, episode.repeat), None, reason) for episode in run.episodes]
+    return [Row((episode.case_id, episode.repeat), *_cost(episode, spent)) for episode in run.episodes]
 
 
 def _cost(episode: Episode, spent: Callable[[Episode], float | None]) -> tuple[float | None, str]:
@@ -106,7 +125,8 @@ def _cost(episode: Episode, spent: Callable[[Episode], float | None]) -> tuple[f
     return spent(episode), ""
 
 
-def _most_frequent(reasons: list[str]) -> str:
+def most_frequent(reasons: Sequence[str]) -> str:
+    """The reason given most often, with how often if there are others; ties by text; empty if there is none."""
     if not reasons:
         return ""
     counts = Counter(reasons)

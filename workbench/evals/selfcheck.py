@@ -4,19 +4,8 @@ from collections.abc import Sequence
 
 from pydantic import Field, JsonValue
 
-from workbench.core import (
-    Case,
-    Episode,
-    ExpectedAbstention,
-    ExpectedAnswer,
-    ExpectedCall,
-    Prediction,
-    Record,
-    Score,
-    ToolCall,
-    ToolSpec,
-    tool_id,
-)
+from workbench.core import Case, Episode, ExpectedCall, Prediction, Record, Score, ToolSpec
+from workbench.core.evalset import ExpectedState
 from workbench.evals.calls import grade_value
 from workbench.evals.metric import metric
 from workbench.evals.schema import misfit
@@ -40,15 +29,13 @@ class CheckLine(Record):
     silent: float | None
     """Mean score of saying nothing; None if saying nothing is never scored."""
     contradictions: tuple[Contradiction, ...] = ()
+    rewarded: tuple[str, ...] = ()
+    """Ids of the cases on which saying nothing scores."""
 
     @property
     def trusted(self) -> bool:
         """True if every ideal answer scores 1 and silence scores 0 or nothing."""
-        return not self.contradictions and self.silent in (None, 0.0)
-
-
-SILENCE = Prediction()
-"""No call, no answer, and no word of abstaining."""
+        return not self.contradictions and not self.rewarded
 
 
 def selfcheck(cases: Sequence[Case], metrics: Sequence[str]) -> tuple[CheckLine, ...]:
@@ -60,34 +47,39 @@ def selfcheck(cases: Sequence[Case], metrics: Sequence[str]) -> tuple[CheckLine,
 
 
 def ideal(case: Case) -> Prediction:
-    """What a perfect agent would answer.
+    """What a perfect agent would answer, by the word of the grading rules.
 
-    For each argument the first expected value that is right by the rules and fits the tool's schema; if none does
-    it is left out where that is right, and else the first one stands, for the checks to find.
+    For each argument of a call the first expected value that is right by the rules and fits the tool's schema; if none
+    does it is left out where that is right, and else the first one stands, for the checks to find.
     """
-    expected = case.expected
-    if isinstance(expected, ExpectedAbstention):
-        return Prediction(abstained=True)
-    if isinstance(expected, ExpectedAnswer):
-        return Prediction(ranked=expected.documents, answer=expected.answers[0])
-    call = ToolCall(tool_id=tool_id(expected.tool), name=expected.tool.name, arguments=_arguments(expected))
-    return Prediction(ranked=(call.tool_id,), call=call)
+    prediction = case.expected.ideal()
+    if not isinstance(case.task, ExpectedCall) or prediction.call is None:
+        return prediction
+    call = prediction.call.model_copy(update={"arguments": _arguments(case.task)})
+    return prediction.model_copy(update={"call": call})
+
+
+def silence(case: Case) -> Prediction:
+    """What an agent leaves that does nothing: no call, no answer, no word of abstaining, the world as it was."""
+    return Prediction(state=case.task.start if isinstance(case.task, ExpectedState) else None)
 
 
 def _check(cases: Sequence[Case], name: str) -> CheckLine:
     oracle = [_score(case, name, ideal(case)) for case in cases]
     best = [score for score in oracle if score.value is not None]
-    silent = [score.value for case in cases if (score := _score(case, name, SILENCE)).value is not None]
+    silent = {case.case_id: _score(case, name, silence(case)).value for case in cases}
+    scored = [value for value in silent.values() if value is not None]
     return CheckLine(
         metric=name,
         cases=len(best),
         oracle=sum(score.value or 0.0 for score in best) / len(best) if best else None,
-        silent=sum(value for value in silent if value is not None) / len(silent) if silent else None,
+        silent=sum(scored) / len(scored) if scored else None,
         contradictions=tuple(
             Contradiction(case_id=score.case_id, reason=score.reason or f"scores {score.value}")
             for score in best
             if score.value != 1
         ),
+        rewarded=tuple(case_id for case_id, value in silent.items() if value),
     )
 
 

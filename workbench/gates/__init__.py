@@ -1,6 +1,8 @@
 """May this agent ship? Rules over measured runs, decided with their uncertainty, in words.
 
 One function to call: `check(rules, challenger=…, champion=…, seed=…)` gives a `Verdict`; `render_verdict` shows it.
+`weakened(agreed, now)` says what makes a gate weaker than what people agreed to, `contradictions` where a verdict does
+not follow from its evidence.
 
 Why built so: a gate that looks at bare averages promotes noise, because an optimizer returns the best of many.
 So a threshold must lie outside the interval, a challenger must beat the champion in a paired test by cluster,
@@ -8,7 +10,27 @@ and claims made together are corrected together. What was not measured is UNMEAS
 tell is INCONCLUSIVE; only PASS is a pass. If nothing is better, nothing is promoted, and that is a good result.
 """
 
-from workbench.gates.gate import check, holm, render_verdict
+from workbench.gates.family import holm
+from workbench.gates.gate import check, render_verdict
+from workbench.gates.guard import Alarm, Pact, make_pact, render_alarms, weakened
 from workbench.gates.rule import Rule, check_names, describe
+from workbench.gates.waiver import Terms, check_waivers
+from workbench.gates.witness import Presented, contradictions
 
-__all__ = ["Rule", "check", "check_names", "describe", "holm", "render_verdict"]
+__all__ = [
+    "Alarm",
+    "Pact",
+    "Presented",
+    "Rule",
+    "Terms",
+    "check",
+    "check_names",
+    "check_waivers",
+    "contradictions",
+    "describe",
+    "holm",
+    "make_pact",
+    "render_alarms",
+    "render_verdict",
+    "weakened",
+]

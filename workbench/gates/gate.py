@@ -6,74 +6,97 @@ from collections.abc import Sequence
 from workbench.core import ConfigError, Finding, Run, Status, Verdict, digest_json, short
 from workbench.evals import COSTS, check_comparable, number, signed, smallest_effect
 from workbench.gates.evidence import Evidence, Trial, collect
+from workbench.gates.family import CORRECTIONS, correct, holm
 from workbench.gates.rule import Rule, check_names, describe
+from workbench.gates.waiver import Terms, check_waivers, waive
 
+_INDENT = " " * 16
 _WORST_FIRST: tuple[Status, ...] = ("FAIL", "UNMEASURED", "INCONCLUSIVE", "PASS")
 
 
-def check(rules: Sequence[Rule], *, challenger: Run, champion: Run, seed: int, alpha: float = 0.05) -> Verdict:
-    """Decide whether the challenger meets every rule; the verdict is as bad as the worst finding.
+def check(
+    rules: Sequence[Rule],
+    *,
+    challenger: Run,
+    champion: Run,
+    seed: int,
+    alpha: float = 0.05,
+    terms: Terms | None = None,
+) -> Verdict:
+    """Decide whether the challenger meets every rule; the verdict is as bad as the worst finding that is not waived.
 
-    Thresholds and "no worse" rest on two-sided 1 - alpha intervals. "Better" rests on the paired sign-flip test
-    by cluster; the p-values of all such rules are corrected together, so that the chance that any of them passes
-    without a true difference is at most alpha. Source: Holm 1979, A Simple Sequentially Rejective Multiple Test
-    Procedure, Scand. J. Statistics 6.
+    PASS: shown to be met. FAIL: shown to be broken, so a "no worse than" fails only if a drop beyond its margin is
+    shown. INCONCLUSIVE: neither; more cases would tell. UNMEASURED: nothing to decide on. Only PASS lets through.
 
-    Raises: EvaluationError if the runs did not try the same cases; ConfigError if there is no rule or a rule
-    names another champion.
+    Decisions rest on two-sided 1 - alpha intervals, "better" on the paired sign-flip test, all by cluster. The
+    chance that a gate whose rules are all met fails is at most alpha / 2, and so is the chance that one passes with a
+    rule that is not met; `workbench.gates.family` says how rules are corrected together.
+
+    Raises: EvaluationError if the runs did not try the same cases or were graded or priced differently; ConfigError
+    if there is no rule, a rule names another champion, or a waiver is for no rule.
     """
+    terms = terms or Terms()
     if not rules:
         raise ConfigError("gate: has no rule, and silence is not a pass; give at least one")
     check_names(rules, [rule.metric for rule in rules], champion.header.agent)
+    check_waivers(terms.waivers, rules)
     check_comparable(champion, challenger)
     trial = Trial(champion, challenger, alpha, seed)
-    evidence = _correct(rules, [collect(rule, trial) for rule in rules])
-    findings = tuple(_find(rule, found, alpha) for rule, found in zip(rules, evidence, strict=True))
+    findings, notes = waive(settle(rules, [collect(rule, trial) for rule in rules], alpha, terms), terms)
+    open_ones = [finding.status for finding in findings if not finding.holds]
+    rules_digest = digest_json([rule.model_dump(mode="json") for rule in rules])
     return Verdict(
-        status=min((finding.status for finding in findings), key=_WORST_FIRST.index),
+        status=min(open_ones, key=_WORST_FIRST.index, default="PASS"),
         findings=findings,
         agent_digest=challenger.header.agent_digest,
         champion_digest=champion.header.agent_digest,
         run_digest=challenger.digest,
         champion_run_digest=champion.digest,
         evalset_digest=challenger.header.evalset_digest,
-        rules_digest=digest_json([rule.model_dump(mode="json") for rule in rules]),
+        rules_digest=rules_digest,
         seed=seed,
+        alpha=alpha,
+        correction=terms.correction,
+        today=terms.today,
+        notes=notes,
+        evidence_digest=_digest(trial, rules_digest, terms),
     )
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's adjusted p-values, in the order given.
-
-    >>> [round(p, 3) for p in holm([0.01, 0.04, 0.03])]
-    [0.03, 0.06, 0.06]
-    """
-    adjusted = [0.0] * len(p_values)
-    highest = 0.0
-    for rank, place in enumerate(sorted(range(len(p_values)), key=lambda place: p_values[place])):
-        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[place]))
-        adjusted[place] = highest
-    return adjusted
+def settle(rules: Sequence[Rule], evidence: Sequence[Evidence], alpha: float, terms: Terms) -> list[Finding]:
+    """One finding for each rule and its evidence, corrected together; waivers are not looked at."""
+    corrected = correct(rules, evidence, broken=holm, better=CORRECTIONS[terms.correction])
+    return [_find(rule, found, alpha) for rule, found in zip(rules, corrected, strict=True)]
 
 
 def render_verdict(verdict: Verdict) -> str:
     """The verdict as text, at most 100 columns wide; ends with a line break."""
-    lines = [f"{verdict.status}: run {short(verdict.run_digest)} against {short(verdict.champion_run_digest)}"]
+    lines = [f"{verdict.words}: run {short(verdict.run_digest)} against {short(verdict.champion_run_digest)}"]
     for finding in verdict.findings:
-        lines.append(f"  {finding.status:<12}  {finding.rule}")
-        lines.extend(textwrap.wrap(finding.reason, 100, initial_indent=" " * 16, subsequent_indent=" " * 16))
+        lines.append(f"  {finding.status if finding.waiver is None else 'WAIVED':<12}  {finding.rule}")
+        lines.extend(_wrap(f"{_waived(finding)}{finding.reason}"))
+    for note in verdict.notes:
+        lines.extend(_wrap(f"note: {note}", "  "))
+    if verdict.evidence_digest:
+        lines.append(f"  rests on {short(verdict.evidence_digest)}, alpha {verdict.alpha:g}, {verdict.correction}")
     return "\n".join(lines) + "\n"
 
 
-def _correct(rules: Sequence[Rule], evidence: Sequence[Evidence]) -> list[Evidence]:
-    """The evidence with the p-values of "better" corrected together, and those of other rules left out."""
-    family = [place for place, rule in enumerate(rules) if rule.better_than is not None]
-    raw = [evidence[place].p_value for place in family]
-    corrected = dict(zip(family, holm([1.0 if p is None else p for p in raw]), strict=True))
-    return [
-        found._replace(p_value=None if found.estimate is None else corrected.get(place))
-        for place, found in enumerate(evidence)
-    ]
+def _digest(trial: Trial, rules_digest: str, terms: Terms) -> str:
+    """The digest of everything the verdict rests on: another one if any of it was another."""
+    runs = (trial.champion, trial.challenger)
+    return digest_json(
+        {
+            "runs": [run.digest for run in runs],
+            "evalset": trial.challenger.header.evalset_digest,
+            "graders": [dict(run.header.graders) for run in runs],
+            "prices": [run.header.prices for run in runs],
+            "rules": rules_digest,
+            "terms": terms.digest,
+            "alpha": trial.alpha,
+            "seed": trial.seed,
+        }
+    )
 
 
 def _find(rule: Rule, found: Evidence, alpha: float) -> Finding:
@@ -88,21 +111,15 @@ def _find(rule: Rule, found: Evidence, alpha: float) -> Finding:
         estimate=found.estimate,
         low=found.low,
         high=found.high,
-        threshold=_threshold(rule),
-        p_value=found.p_value,
+        threshold=rule.threshold,
+        margin=rule.margin,
+        p_value=found.met_p,
+        fail_p_value=found.broken_p,
         cases=found.cases,
         clusters=found.clusters,
         smallest_effect=effect,
         reason=_words(rule, found, status, effect),
     )
-
-
-def _threshold(rule: Rule) -> float:
-    """Where the estimate has to be above, or for a cost below."""
-    if rule.no_worse_than is not None:
-        return rule.margin if rule.metric in COSTS else -rule.margin
-    given = (rule.at_least, rule.at_most, rule.coverage)
-    return next((value for value in given if value is not None), rule.margin)
 
 
 def _status(rule: Rule, found: Evidence, alpha: float) -> Status:
@@ -112,16 +129,12 @@ def _status(rule: Rule, found: Evidence, alpha: float) -> Status:
         return "PASS" if found.estimate >= rule.coverage else "FAIL"
     if found.low is None or found.high is None:
         return "INCONCLUSIVE"
-    threshold = _threshold(rule)
-    at_worst, at_best = found.low - threshold, found.high - threshold
-    if rule.metric in COSTS:
-        at_worst, at_best = threshold - found.high, threshold - found.low
-    if at_best < 0:
+    if found.broken_p is not None and found.broken_p <= alpha:
         return "FAIL"
     if rule.better_than is not None:
-        shown = found.p_value is not None and found.p_value <= alpha and found.estimate > threshold
-        return "PASS" if shown else "INCONCLUSIVE"
-    return "PASS" if at_worst >= 0 else "INCONCLUSIVE"
+        return "PASS" if found.met_p is not None and found.met_p <= alpha else "INCONCLUSIVE"
+    met = found.high <= rule.threshold if rule.metric in COSTS else found.low >= rule.threshold
+    return "PASS" if met else "INCONCLUSIVE"
 
 
 def _words(rule: Rule, found: Evidence, status: Status, effect: float | None) -> str:
@@ -142,18 +155,32 @@ def _words(rule: Rule, found: Evidence, status: Status, effect: float | None) ->
 
 def _judgement(rule: Rule, found: Evidence, status: Status, effect: float | None) -> str:
     show = signed if rule.rival else number
-    threshold = show(_threshold(rule))
+    threshold = show(rule.threshold)
     if status == "FAIL":
-        return f"all of the interval is on the wrong side of {threshold}"
+        return f"shown to be on the wrong side of {threshold}, p = {found.broken_p:.4f}"
     if rule.better_than is not None:
-        p_value = f"p = {found.p_value:.4f}"
+        p_value = f"p = {found.met_p:.4f}"
         if status == "PASS":
             return f"more than {threshold}, {p_value}"
         return f"not shown to be more than {threshold}, {p_value}{_power(effect)}"
     if status == "PASS":
         return f"all of the interval is on the right side of {threshold}"
+    if found.low is not None and found.high is not None and not found.low <= rule.threshold <= found.high:
+        return f"on the wrong side of {threshold}, but not shown with so many rules at once, p = {found.broken_p:.4f}"
     return f"the interval contains {threshold}{_power(effect)}"
 
 
 def _power(effect: float | None) -> str:
     return "" if effect is None else f"; this many clusters show a distance of {number(effect)} in 4 of 5 tries"
+
+
+def _waived(finding: Finding) -> str:
+    """Who answers for it, and what the evidence says all the same."""
+    if finding.waiver is None:
+        return ""
+    waiver = finding.waiver
+    return f"{finding.status}, waived by {waiver.owner} until {waiver.expires} ({waiver.reason}): "
+
+
+def _wrap(text: str, indent: str = _INDENT) -> list[str]:
+    return textwrap.wrap(text, 100, initial_indent=indent, subsequent_indent=indent)

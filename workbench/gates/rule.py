@@ -48,6 +48,14 @@ class Rule(Record):
         return self
 
     @property
+    def threshold(self) -> float:
+        """What the estimate, or the difference from the champion, has to reach, or for a cost not to exceed."""
+        if self.no_worse_than is not None:
+            return self.margin if self.metric in COSTS else -self.margin
+        given = (self.at_least, self.at_most, self.coverage)
+        return next((value for value in given if value is not None), self.margin)
+
+    @property
     def rival(self) -> str | None:
         """The champion's name in a rule that compares; None in one that does not."""
         return self.better_than or self.no_worse_than

@@ -1,17 +1,18 @@
 """The experiment file: one question as flat YAML, checked whole before anything is spent."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from datetime import date
 from functools import partial
 from pathlib import Path
 
-import yaml
 from pydantic import Field, JsonValue, ValidationError, field_validator
 
 from workbench.agents import AgentSpec
-from workbench.core import Budget, ConfigError, Record, WorkbenchError, nearest
+from workbench.core import Budget, ConfigError, Correction, Record, Waiver, WorkbenchError, nearest
 from workbench.datasets import BFCL_SETS, load_registry
+from workbench.datasets.yaml_lines import explain, read_located
 from workbench.evals import METRICS
-from workbench.gates import Rule, check_names
+from workbench.gates import Rule, Terms, check_names, check_waivers
 from workbench.lms import EMBEDDED, LMSpec, check
 from workbench.optimize import OPTIMIZERS, knobs, vary
 
@@ -66,6 +67,10 @@ class Experiment(Record):
     optimize: Search = Search()
     metrics: tuple[str, ...] = ("task_success",)
     gate: tuple[Rule, ...] = Field(min_length=1)
+    correction: Correction = "holm"
+    """How the rules of the gate that claim "better" are corrected together."""
+    waivers: tuple[Waiver, ...] = ()
+    """Rules that need not be met for a while, and who answers for it."""
     traces: int = Field(default=20, ge=0)
     """Cases of the test whose traces are tracked, worst first."""
     workers: int = Field(default=2, ge=1)
@@ -81,6 +86,10 @@ class Experiment(Record):
         """The agent to begin with, on this experiment's model."""
         return self.agent.model_copy(update={"lm": self.lm})
 
+    def terms(self, today: date) -> Terms:
+        """On which terms the gate decides; the day counts only where there are waivers."""
+        return Terms(correction=self.correction, waivers=self.waivers, today=today if self.waivers else None)
+
     @property
     def proposer(self) -> LMSpec | None:
         """The model that writes instructions, if there is one."""
@@ -94,17 +103,16 @@ def read_experiment(path: Path) -> Experiment:
     a misspelt field, an unknown metric, optimizer, knob, data set or model, a missing key, a budget that
     could not try one candidate.
     """
-    lines, data = _parse(path)
-    if isinstance(data, dict):
-        data = {"name": path.stem, **data}
+    found = read_located(path, noun="experiment", error=ConfigError)
+    data = {"name": path.stem, **found.data} if isinstance(found.data, dict) else found.data
     try:
         experiment = Experiment.model_validate(data)
     except ValidationError as cause:
-        raise ConfigError(_explain(path, lines, cause)) from cause
+        wrong = explain(cause, Experiment)
+        where = f"{path}:{found.line(wrong.field)}"
+        raise ConfigError(f"experiment ({where}): {'.'.join(wrong.field) or 'the file'}: {wrong.text}") from cause
     for field, problem in _problems(experiment):
-        raise ConfigError(
-            f"experiment {experiment.name!r} ({path}:{_line(lines, field)}): {'.'.join(field)}: {problem}"
-        )
+        raise ConfigError(f"experiment {experiment.name!r} ({path}:{found.line(field)}): {'.'.join(field)}: {problem}")
     return experiment
 
 
@@ -115,6 +123,7 @@ def _problems(experiment: Experiment) -> Iterator[Problem]:
     yield from _unknown(("data", "parts"), "part", experiment.data.parts, BFCL_SETS)
     yield from _refused(("data", "set"), lambda: load_registry().entry(experiment.data.set))
     yield from _refused(("gate",), lambda: check_names(experiment.gate, experiment.metrics, CHAMPION))
+    yield from _refused(("waivers",), lambda: check_waivers(experiment.waivers, experiment.gate))
     yield from _refused(("lm",), lambda: check(experiment.lm))
     proposer = experiment.proposer
     if proposer is not None:
@@ -162,89 +171,3 @@ def _refused(field: tuple[str, ...], attempt: Callable[[], object]) -> Iterator[
         attempt()
     except WorkbenchError as refusal:
         yield field, str(refusal)
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML as JSON data: a date stays the text it was written as."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self.yaml_implicit_resolvers = {
-            first: [(tag, pattern) for tag, pattern in known if not tag.endswith(":timestamp")]
-            for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
-        }
-
-
-def _parse(path: Path) -> tuple[dict[tuple[str, ...], int], JsonValue]:
-    """The line of each field, and the data."""
-    try:
-        text = path.read_text(encoding="utf-8")
-        loader = _Loader(text)
-        node = loader.get_single_node()
-        data: JsonValue = None if node is None else loader.construct_document(node)
-    except FileNotFoundError as cause:
-        raise ConfigError(f"experiment {str(path)!r}: is missing{_neighbour(path)}") from cause
-    except (OSError, UnicodeDecodeError) as cause:
-        raise ConfigError(f"experiment {str(path)!r}: can't be read: {cause}") from cause
-    except yaml.YAMLError as cause:
-        mark = getattr(cause, "problem_mark", None)
-        line = mark.line + 1 if mark else 1
-        raise ConfigError(f"experiment ({path}:{line}): is not YAML: {getattr(cause, 'problem', cause)}") from cause
-    lines: dict[tuple[str, ...], int] = {}
-    for field, line in _lines(node, ()):
-        if field in lines:  # YAML would silently take the second
-            raise ConfigError(f"experiment ({path}:{line}): {'.'.join(field)}: is given twice; remove one")
-        lines[field] = line
-    return lines, data
-
-
-def _neighbour(path: Path) -> str:
-    known = [other.stem for other in path.parent.glob("*.yaml")] if path.parent.is_dir() else []
-    return f"; {nearest(path.stem, known)}" if known else ""
-
-
-def _lines(node: yaml.Node | None, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], int]]:
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            inner = (*path, str(key.value))
-            yield inner, key.start_mark.line + 1
-            yield from _lines(value, inner)
-    elif isinstance(node, yaml.SequenceNode):
-        for number, item in enumerate(node.value):
-            yield (*path, str(number)), item.start_mark.line + 1
-            yield from _lines(item, (*path, str(number)))
-
-
-def _line(lines: dict[tuple[str, ...], int], field: tuple[str, ...]) -> int:
-    """The line of a field, or of the nearest one around it."""
-    while field and field not in lines:
-        field = field[:-1]
-    return lines.get(field, 1)
-
-
-def _explain(path: Path, lines: dict[tuple[str, ...], int], error: ValidationError) -> str:
-    problem = error.errors(include_url=False)[0]
-    field = tuple(str(part) for part in problem["loc"])
-    text = problem["msg"].removeprefix("Value error, ")
-    if problem["type"] == "extra_forbidden":
-        text = f"is no field here; {nearest(field[-1], _fields(field[:-1]))}"
-    elif problem["type"] == "missing":
-        text = "is missing"
-    return f"experiment ({path}:{_line(lines, field)}): {'.'.join(field) or 'the file'}: {text}"
-
-
-def _fields(path: tuple[str, ...]) -> list[str]:
-    """The known fields of the record at a path."""
-    kind: object = Experiment
-    for part in path:
-        if isinstance(kind, type) and issubclass(kind, Record) and part in kind.model_fields:
-            kind = kind.model_fields[part].annotation
-            inner = [
-                item for item in getattr(kind, "__args__", ()) if isinstance(item, type) and issubclass(item, Record)
-            ]
-            kind = inner[0] if inner else kind
-    return (
-        list(kind.model_fields)
-        if isinstance(kind, type) and issubclass(kind, Record)
-        else list(Experiment.model_fields)
-    )

@@ -99,7 +99,7 @@ def render_outcome(outcome: Outcome) -> str:
         f"search: {outcome.trials} trials, {outcome.search.calls} calls, {outcome.search.tokens} tokens, "
         f"{outcome.search.seconds:.0f} s of model time{f'; stopped: {outcome.stopped}' if outcome.stopped else ''}",
         f"paid in all: {outcome.paid.calls} calls, {outcome.paid.tokens} tokens, {outcome.paid.seconds:.0f} s of "
-        f"model time, {usd}; {outcome.cached_calls} calls answered from the store; {outcome.seconds:.0f} s now",
+        f"model time, {usd}; {outcome.cached_calls} calls answered from the store; {outcome.seconds:.0f} s in all now",
         render_verdict(outcome.verdict).rstrip(),
         *_next(outcome),
     ]

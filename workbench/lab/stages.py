@@ -1,5 +1,6 @@
 """The stages of the way through, each a plain function; the folder it leaves is found again if nothing changed."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -19,7 +20,7 @@ from workbench.core import (
     write_run,
 )
 from workbench.datasets import EvalSetReport, Problem, Sizes, build_evalset, check_evalset
-from workbench.evals import EvaluationRequest, evaluate, selfcheck
+from workbench.evals import EvaluationRequest, evaluate, metric, selfcheck
 from workbench.gates import check as check_gate
 from workbench.lab.bench import Bench
 from workbench.lab.experiment import CHAMPION
@@ -164,16 +165,20 @@ def winner(bench: Bench, indexes: Path, evalset: Path, optimized: Path) -> Path:
 def gate(bench: Bench, baseline: Path, winner: Path) -> Path:
     """Decide by the experiment's rules whether the winner may be promoted."""
     experiment = bench.experiment
+    terms = experiment.terms(datetime.now(tz=UTC).date())
     inputs: dict[str, JsonValue] = {
         "baseline": baseline.name,
         "winner": winner.name,
         "rules": [rule.model_dump(mode="json") for rule in experiment.gate],
+        "terms": terms.digest,
         "seed": experiment.seed,
     }
 
     def make(folder: Path) -> None:
         challenger, champion = read_run(winner / "test"), read_run(baseline / "test")
-        verdict = check_gate(experiment.gate, challenger=challenger, champion=champion, seed=experiment.seed)
+        verdict = check_gate(
+            experiment.gate, challenger=challenger, champion=champion, seed=experiment.seed, terms=terms
+        )
         write_record(folder / "verdict.json", verdict)
 
     return bench.workspace.once("gate", inputs, make)
@@ -200,7 +205,7 @@ def _agent_inputs(bench: Bench, spec: AgentSpec, indexes: Path, cases: str) -> d
         "model": identity(spec.lm),
         "indexes": indexes.name,
         "evalset": cases,
-        "metrics": [*bench.experiment.metrics],
+        "metrics": {name: metric(name).digest for name in bench.experiment.metrics},
     }
 
 
@@ -217,6 +222,7 @@ def _try(
         split=split,
         metrics=bench.experiment.metrics,
         workers=bench.experiment.workers,
+        source=bench.experiment.lm.model,
     )
     with scope(run=folder.parent.name, candidate=short(agent.digest)):
         run = evaluate(

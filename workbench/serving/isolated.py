@@ -15,7 +15,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 import workbench
-from workbench.core import PackageError
+from workbench.core import PackageError, end_process
 from workbench.packaging import verify_package
 from workbench.safety import Redactor, environment_secrets
 
@@ -95,12 +95,7 @@ def _server(folder: Path, temporary: Path) -> Iterator["subprocess.Popen[bytes]"
         try:
             yield process
         finally:
-            process.terminate()
-            try:
-                process.wait(_STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            end_process(process, seconds=_STOP_SECONDS)
 
 
 def _address(process: "subprocess.Popen[bytes]", temporary: Path, name: str, ends: float) -> str:

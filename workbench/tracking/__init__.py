@@ -23,6 +23,7 @@ os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
 from workbench.tracking.outcome import log_outcome
 from workbench.tracking.records import DataLog, ExperimentLog, Outcome, PromptLog, RunLog, describe_data
 from workbench.tracking.registry import register_package, register_prompt
+from workbench.tracking.reviews import ReviewQueue, read_reviews, send_for_review
 from workbench.tracking.runs import RUNS, finish, log_experiment, log_run, read_runs
 from workbench.tracking.store import Store, open_store, ui_command
 from workbench.tracking.traces import log_traces
@@ -33,6 +34,7 @@ __all__ = [
     "ExperimentLog",
     "Outcome",
     "PromptLog",
+    "ReviewQueue",
     "RunLog",
     "Store",
     "describe_data",
@@ -42,8 +44,10 @@ __all__ = [
     "log_run",
     "log_traces",
     "open_store",
+    "read_reviews",
     "read_runs",
     "register_package",
     "register_prompt",
+    "send_for_review",
     "ui_command",
 ]

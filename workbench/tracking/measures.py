@@ -1,11 +1,12 @@
 """Reports, spending and specs in MLflow's words: metrics, parameters, tags."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from pydantic import JsonValue
 
 from workbench.core import Comparison, Line, Report, Usage, canonical_json, digest_json, short
+from workbench.evals.kpi import KpiLine
 
 _ALLOWED = re.compile(r"[^\w./: -]")
 _LONGEST = 400  # characters of a parameter: what a table's cell can show; the whole spec is in spec.json
@@ -45,6 +46,22 @@ def report_metrics(report: Report) -> dict[str, float]:
     metrics[f"{report.split}/cases"] = max((line.cases + line.unscored for line in report.lines), default=0)
     metrics[f"{report.split}/clusters"] = max((line.clusters for line in report.lines), default=0)
     return metrics
+
+
+def kpi_metrics(lines: Sequence[KpiLine]) -> dict[str, float]:
+    """Estimate, interval and coverage of every KPI that was measured."""
+    metrics: dict[str, float] = {}
+    for line in lines:
+        metrics |= _bounded(f"kpi/{key(line.name)}", line.estimate, line.low, line.high)
+    for line in lines:
+        if line.estimate is not None and line.coverage is not None:
+            metrics[f"kpi/{key(line.name)}_coverage"] = line.coverage
+    return metrics
+
+
+def kpi_tags(lines: Sequence[KpiLine]) -> dict[str, str]:
+    """Why a KPI was not measured: a missing metric alone could be an oversight."""
+    return {f"unmeasured.kpi.{key(line.name)}": line.reason for line in lines if line.estimate is None}
 
 
 def comparison_metrics(comparison: Comparison) -> dict[str, float]:

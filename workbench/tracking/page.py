@@ -1,49 +1,79 @@
-"""The report as one HTML page that needs nothing beside it."""
+"""The report as one HTML page that needs nothing beside it: of an experiment's outcome, or of a single run."""
 
-import base64
-import html
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
 
-from workbench.core import Comparison, Finding, Line, short
+from workbench.core import Comparison, Finding, Line, Record, Report, Usage, short
+from workbench.evals.worst import Worst
+from workbench.safety import Redactor, environment_secrets
+from workbench.tracking.page_case import render_cases
+from workbench.tracking.page_table import bounds, coverage, document, image, measure, number, section, table, text
 from workbench.tracking.records import Outcome, RunLog
 
-_STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; color: #111827; max-width: 64rem; margin: 2rem auto; padding: 0 1rem }
-h1 { margin-bottom: 0 } h2 { margin-top: 2.2rem } table { border-collapse: collapse; width: 100% }
-th, td { text-align: left; padding: .35rem .7rem; border-bottom: 1px solid #e5e7eb; vertical-align: top }
-td.n { font-variant-numeric: tabular-nums; white-space: nowrap } img { max-width: 100% }
-.PASS { color: #047857 } .FAIL { color: #b91c1c } .INCONCLUSIVE, .UNMEASURED { color: #b45309 } small { color: #6b7280 }
-"""
+R = TypeVar("R", bound=Record)
+
+_PLACED = ("scores.png", "slices.png")
+_LINES = ("", "estimate, 95 % interval", "cases scored", "clusters", "remark")
 
 
 def render(outcome: Outcome, images: Mapping[str, bytes]) -> str:
-    """Verdict and its findings, baseline and winner side by side, comparisons, plots."""
-    verdict = outcome.verdict
-    baseline, winner = outcome.baseline, outcome.winner
-    rows = (_pair(line.name, baseline.line(line.name), line) for line in winner.lines)
+    """Verdict and findings, scores and costs of baseline and winner, differences, plots, slices, failures, worst cases.
+
+    Texts are redacted.
+    """
+    outcome = _clean(outcome)
+    verdict, baseline, winner = outcome.verdict, outcome.baseline, outcome.winner
+    sides = (_side("baseline", baseline.agent), _side("winner", winner.agent))
+    head = (" ", *sides, "cases scored", "remark")
+    slices = table(("slice", "metric", *sides, "cases scored"), _sliced_pairs(baseline, winner))
     body = (
-        f'<h1 class="{verdict.status}">{verdict.status}</h1><p>{_text(reason(outcome))}</p>'
+        f'<h1 class="{verdict.status}">{verdict.status}</h1><p>{text(reason(outcome))}</p>',
+        _label(outcome.source),
         f"<p><small>agent {short(verdict.agent_digest)} against {short(verdict.champion_digest)}, "
-        f"eval set {short(verdict.evalset_digest)}, split {_text(winner.split)}, seed {verdict.seed}</small></p>",
-        "<h2>Rules</h2>",
-        _table(("rule", "outcome", "estimate", "threshold", "why"), map(_finding, verdict.findings)),
-        f"<h2>Baseline and winner on {_text(winner.split)}</h2>",
-        _table((" ", f"baseline: {baseline.agent}", f"winner: {winner.agent}", "cases scored", "remark"), rows),
-        "<h2>Differences on the same cases</h2>" if outcome.comparisons else "",
-        _table(("metric", "winner minus baseline", "p", "better", "worse"), map(_comparison, outcome.comparisons))
-        if outcome.comparisons
-        else "",
-        *(_image(name, data) for name, data in images.items()),
+        f"eval set {short(verdict.evalset_digest)}, split {text(winner.split)}, seed {verdict.seed}</small></p>",
+        section("Rules", table(("rule", "outcome", "estimate", "threshold", "why"), map(_finding, verdict.findings))),
+        section(f"Scores on {winner.split}", table(head, _pairs(outcome, "score")) + _plot(images, "scores.png")),
+        section(f"Costs on {winner.split}", table(head, _pairs(outcome, "cost"))),
+        _spent(outcome.usage),
+        section(
+            "Differences on the same cases",
+            table(("metric", "winner minus baseline", "p", "better", "worse"), map(_comparison, outcome.comparisons)),
+        ),
+        *_other_plots(images),
+        section("Slices", _plot(images, "slices.png") + slices),
+        section("Failed episodes", table(("blame", "kind", "baseline", "winner"), _failures(baseline, winner))),
+        section("Worst cases of the winner", render_cases(outcome.worst)),
     )
-    title = f"{verdict.status}: {winner.agent}"
-    head = f'<meta charset="utf-8"><title>{_text(title)}</title><style>{_STYLE}</style>'
-    return f"<!doctype html><html lang=en><head>{head}</head><body>{''.join(body)}</body></html>\n"
+    return document(f"{verdict.status}: {winner.agent}", body)
+
+
+def render_run_page(report: Report, worst: Sequence[Worst], images: Mapping[str, bytes], *, source: str = "") -> str:
+    """One run without a gate: scores, costs, plots, slices, failures, worst cases.
+
+    `source` is the label of the run's header, which stands beside the figures. Texts are redacted.
+    """
+    report = _clean(report)
+    digests = f"run {short(report.run_digest)}, eval set {short(report.evalset_digest)}, split {text(report.split)}"
+    parts = ((part.tag, part.line.name, measure(part.line), coverage(part.line)) for part in report.slices)
+    slices = table(("slice", "metric", "estimate, 95 % interval", "cases scored"), parts)
+    body = (
+        f"<h1>{text(report.agent)}</h1>",
+        _label(source),
+        f"<p><small>{digests}; no gate has decided on it</small></p>",
+        section("Scores", table(_LINES, _rows(report, "score")) + _plot(images, "scores.png")),
+        section("Costs", table(_LINES, _rows(report, "cost"))),
+        *_other_plots(images),
+        section("Slices", _plot(images, "slices.png") + slices),
+        section("Failed episodes", table(("blame", "kind", "episodes"), _failures(report))),
+        section("Worst cases", render_cases(map(_clean, worst))),
+    )
+    return document(f"{report.agent} on {report.split}", body)
 
 
 def note(outcome: Outcome) -> str:
     """The outcome as Markdown, for the description of a run: what a lead reads first."""
     winner = outcome.winner
-    rows = [(line.name, _measure(outcome.baseline.line(line.name)), _measure(line)) for line in winner.lines]
+    rows = [(line.name, measure(outcome.baseline.line(line.name)), measure(line)) for line in winner.lines]
     return (
         f"**{outcome.verdict.status}**: {reason(outcome)}\n\n"
         + _markdown((f"on {winner.split}, 95 % intervals", "baseline", "winner"), rows)
@@ -55,7 +85,7 @@ def note_run(log: RunLog) -> str:
     """What was measured of one agent as Markdown: a table for each split, scores and costs with intervals."""
     return "\n".join(
         _markdown(
-            (f"on {report.split}, 95 % intervals", log.name), [(line.name, _measure(line)) for line in report.lines]
+            (f"on {report.split}, 95 % intervals", log.name), [(line.name, measure(line)) for line in report.lines]
         )
         for report in log.reports
     )
@@ -71,64 +101,82 @@ def reason(outcome: Outcome) -> str:
     return "; ".join(f"{finding.rule}: {finding.reason}" for finding in decisive) or "no rules were checked"
 
 
-def number(value: float | None) -> str:
-    """A number for a person: three decimals below ten, thousands separated above a hundred.
-
-    >>> number(0.123456), number(1234.5), number(None)
-    ('0.123', '1,234', 'unknown')
-    """
-    if value is None:
-        return "unknown"
-    return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}" if abs(value) < 100 else f"{value:,.0f}"
+def _clean(record: R) -> R:
+    """The record without secrets and personal data; what was redacted before stays as it is."""
+    redactor = Redactor(environment_secrets())
+    return type(record).model_validate(redactor.json(record.model_dump(mode="json")))
 
 
-def _measure(line: Line | None) -> str:
-    if line is None or line.estimate is None:
-        return "unmeasured"
-    unit = "" if line.unit == "1" else f" {line.unit}"
-    if line.low is None or line.high is None:
-        return f"{number(line.estimate)}{unit}"
-    return f"{number(line.estimate)}{unit} [{number(line.low)}, {number(line.high)}]"
+def _side(role: str, agent: str) -> str:
+    return role if agent == role else f"{role}: {agent}"
 
 
-def _pair(name: str, before: Line | None, after: Line) -> Sequence[str]:
-    total = after.cases + after.unscored
-    return name, _measure(before), _measure(after), f"{after.cases} of {total}", after.reason
+def _plot(images: Mapping[str, bytes], name: str) -> str:
+    """The plot that belongs to a table; nothing if it was not drawn."""
+    return image(name, images[name]) if name in images else ""
+
+
+def _other_plots(images: Mapping[str, bytes]) -> Iterable[str]:
+    """Plots that belong to no table, under their names."""
+    names = (name for name in images if name not in _PLACED)
+    return (section(name.removesuffix(".png").capitalize(), image(name, images[name])) for name in names)
+
+
+def _label(source: str) -> str:
+    return f"<p>How the figures came about: <b>{text(source)}</b></p>" if source else ""
+
+
+def _rows(report: Report, kind: str) -> Iterable[Sequence[str]]:
+    lines = (line for line in report.lines if line.kind == kind)
+    return ((line.name, measure(line), coverage(line), str(line.clusters), line.reason) for line in lines)
+
+
+def _pairs(outcome: Outcome, kind: str) -> Iterable[Sequence[str]]:
+    lines = (line for line in outcome.winner.lines if line.kind == kind)
+    return (_pair(outcome.baseline.line(line.name), line) for line in lines)
+
+
+def _pair(before: Line | None, after: Line) -> Sequence[str]:
+    return after.name, measure(before), measure(after), coverage(after), after.reason
+
+
+def _sliced_pairs(baseline: Report, winner: Report) -> Iterable[Sequence[str]]:
+    before = {(part.tag, part.line.name): part.line for part in baseline.slices}
+    for part in winner.slices:
+        name, line = part.line.name, part.line
+        yield part.tag, name, measure(before.get((part.tag, name))), measure(line), coverage(line)
+
+
+def _failures(*reports: Report) -> Iterable[Sequence[str]]:
+    """A row for each blame and kind, with the count in each report."""
+    for key in sorted({key for report in reports for key in report.failures}):
+        blame, _colon, kind = key.partition(":")
+        yield blame, kind, *(str(report.failures.get(key, 0)) for report in reports)
+
+
+def _spent(usage: Usage | None) -> str:
+    """What the whole execution cost, from the ledger."""
+    if usage is None:
+        return ""
+    usd = "unknown dollars" if usage.usd is None else f"{number(usage.usd)} USD"
+    tokens = usage.prompt_tokens + usage.completion_tokens
+    paid = (
+        f"{usage.calls:,} paid calls, {tokens:,} tokens, {usd}, {usage.model_milliseconds / 1000:,.0f} s of model time"
+    )
+    return f"<p><small>The whole execution: {paid}; {usage.cached_calls:,} calls from the store.</small></p>"
 
 
 def _finding(finding: Finding) -> Sequence[str]:
-    bounds = "" if finding.low is None else f" [{number(finding.low)}, {number(finding.high)}]"
-    threshold = number(finding.threshold)
-    return finding.rule, finding.status, f"{number(finding.estimate)}{bounds}", threshold, finding.reason
+    estimate = f"{number(finding.estimate)}{bounds(finding.low, finding.high)}"
+    return finding.rule, finding.status, estimate, number(finding.threshold), finding.reason
 
 
 def _comparison(item: Comparison) -> Sequence[str]:
-    bounds = "" if item.low is None else f" [{number(item.low)}, {number(item.high)}]"
     p_value = "" if item.p_value is None else f"{item.p_value:.4f}"
-    return item.metric, f"{number(item.difference)}{bounds}", p_value, str(item.better), str(item.worse)
+    difference = f"{number(item.difference)}{bounds(item.low, item.high)}"
+    return item.metric, difference, p_value, str(item.better), str(item.worse)
 
 
 def _markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = (head, ["---"] * len(head), *rows)
     return "".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |\n" for line in lines)
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    top = "".join(f"<th>{_text(name)}</th>" for name in head)
-    body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
-    return f"<table><tr>{top}</tr>{body}</table>"
-
-
-def _cell(text: str) -> str:
-    kind = " class=n" if len(text) <= 32 else ""  # numbers stay on one line, sentences wrap
-    return f"<td{kind}>{_text(text)}</td>"
-
-
-def _image(name: str, data: bytes) -> str:
-    title = name.removesuffix(".png").capitalize()
-    source = f"data:image/png;base64,{base64.b64encode(data).decode()}"
-    return f'<h2>{_text(title)}</h2><img alt="{_text(title)}" src="{source}">'
-
-
-def _text(text: str) -> str:
-    return html.escape(text)

@@ -1,13 +1,14 @@
-"""Plots of an outcome as PNG: scores with intervals, candidates by score and cost, slices."""
+"""Plots as PNG: scores with intervals, candidates by score and cost, slices, what escalation buys."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from workbench.core import Line, Report
+from workbench.evals.selective import Operating
 from workbench.tracking.records import Outcome, RunLog
 
 _BASELINE = "#6b7280"
@@ -16,6 +17,7 @@ _CANDIDATE = "#9ca3af"
 _MOST_SLICES = 20  # more would not be readable; the report has all of them
 
 Row = tuple[str, Line | None, Line | None]
+"""Name, baseline, and the agent that is looked at."""
 
 
 def draw(outcome: Outcome) -> dict[str, bytes]:
@@ -24,6 +26,19 @@ def draw(outcome: Outcome) -> dict[str, bytes]:
         "scores.png": draw_scores(outcome),
         "candidates.png": draw_candidates(outcome),
         "slices.png": draw_slices(outcome),
+    }
+    return {name: image for name, image in drawn.items() if image is not None}
+
+
+def draw_report(report: Report) -> dict[str, bytes]:
+    """Every plot that a run without a gate has data for: its scores, and its first score by slice."""
+    scores: list[Row] = [(line.name, None, line) for line in report.lines if line.kind == "score"]
+    first = scores[0][0] if scores else ""
+    found = _slices(report, first)
+    slices: list[Row] = [(f"{tag} (n={found[tag].cases})", None, found[tag]) for tag in _largest(found)]
+    drawn = {
+        "scores.png": _intervals(f"Scores on {report.split}", scores),
+        "slices.png": _intervals(f"{first} on {report.split}, by slice", slices),
     }
     return {name: image for name, image in drawn.items() if image is not None}
 
@@ -38,8 +53,7 @@ def draw_scores(outcome: Outcome) -> bytes | None:
 def draw_slices(outcome: Outcome) -> bytes | None:
     """The deciding score on each slice of the cases; None if the report has no slices."""
     before, after = (_slices(report, outcome.metric) for report in (outcome.baseline, outcome.winner))
-    tags = sorted(after, key=lambda tag: (-after[tag].cases, tag))[:_MOST_SLICES]
-    rows: list[Row] = [(f"{tag} (n={after[tag].cases})", before.get(tag), after[tag]) for tag in tags]
+    rows: list[Row] = [(f"{tag} (n={after[tag].cases})", before.get(tag), after[tag]) for tag in _largest(after)]
     return _intervals(f"{outcome.metric} on {outcome.winner.split}, by slice", rows)
 
 
@@ -68,6 +82,35 @@ def draw_candidates(outcome: Outcome) -> bytes | None:
     return _png(figure)
 
 
+def draw_operating_curve(curve: Sequence[Operating], *, title: str) -> bytes:
+    """The share of wrong answers among those given, and the cost of a case, against the share escalated."""
+    figure, axes = _figure(4.2)
+    given = [point for point in curve if point.error is not None]
+    shares = [100 * point.escalated for point in given]
+    axes.plot(shares, [100 * (point.error or 0.0) for point in given], color=_WINNER)
+    low, high = _error_bounds(given)
+    axes.fill_between(shares, low, high, color=_WINNER, alpha=0.15, linewidth=0)
+    axes.set_title(title)
+    axes.set_xlabel("cases escalated, %")
+    axes.set_ylabel("wrong among answered, % (95 %)", color=_WINNER)
+    # Of the last few answers nothing is known: their band would take all the room.
+    axes.set_ylim(0, 1.1 * max((high[place] for place, share in enumerate(shares) if share <= 90), default=100))
+    costs = axes.twinx()
+    costs.plot([100 * point.escalated for point in curve], [point.cost for point in curve], color=_BASELINE)
+    least = min(curve, key=lambda point: point.cost)
+    costs.plot(100 * least.escalated, least.cost, "o", color=_BASELINE)
+    costs.annotate("cheapest", (100 * least.escalated, least.cost), xytext=(0, -14), textcoords="offset points")
+    costs.set_ylabel("cost of a case, in the unit of the price", color=_BASELINE)
+    costs.set_ylim(bottom=0)
+    return _png(figure)
+
+
+def _error_bounds(points: Sequence[Operating]) -> tuple[list[float], list[float]]:
+    """In percent; an error without an interval may be anything."""
+    lows = [0.0 if point.error_low is None else 100 * point.error_low for point in points]
+    return lows, [100.0 if point.error_high is None else 100 * point.error_high for point in points]
+
+
 def _point(run: RunLog, metric: str) -> tuple[Line, float] | None:
     report = next((report for report in run.reports if report.split == "val"), None)
     score = report.line(metric) if report else None
@@ -82,25 +125,32 @@ def _slices(report: Report, metric: str) -> dict[str, Line]:
     return {part.tag: part.line for part in report.slices if part.line.name == metric}
 
 
+def _largest(slices: Mapping[str, Line]) -> list[str]:
+    return sorted(slices, key=lambda tag: (-slices[tag].cases, tag))[:_MOST_SLICES]
+
+
 def _intervals(title: str, rows: Sequence[Row]) -> bytes | None:
     if not rows:
         return None
-    figure, axes = _figure(1.8 + 0.62 * len(rows))
+    paired = any(before is not None for _, before, _ in rows)
+    figure, axes = _figure(1.8 + (0.62 if paired else 0.4) * len(rows))
+    apart = 0.16 if paired else 0.0
     for place, (_, before, after) in enumerate(rows):
-        for line, offset, color in ((before, 0.16, _BASELINE), (after, -0.16, _WINNER)):
+        for line, offset, color in ((before, apart, _BASELINE), (after, -apart, _WINNER)):
             if line is not None and line.estimate is not None:
                 _errorbar(axes, (line.estimate, place + offset), line, color, vertical=False)
                 axes.annotate(
                     f"{line.estimate:.3f}", (1.04, place + offset), va="center", color=color, annotation_clip=False
                 )
-    for label, color in (("winner", _WINNER), ("baseline", _BASELINE)):
-        axes.plot([], [], "o", color=color, label=label)
+    if paired:
+        for label, color in (("winner", _WINNER), ("baseline", _BASELINE)):
+            axes.plot([], [], "o", color=color, label=label)
+        axes.legend(loc="upper left", bbox_to_anchor=(1.1, 1.0), frameon=False)
     axes.set_yticks(range(len(rows)), [name for name, _, _ in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_xlim(-0.02, 1.02)  # room for a point at either end
     axes.set_xlabel("score (0 to 1, higher is better; bars: 95 % interval)")
     axes.set_title(title)
-    axes.legend(loc="upper left", bbox_to_anchor=(1.1, 1.0), frameon=False)
     return _png(figure)
 
 

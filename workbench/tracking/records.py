@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field, JsonValue
 
 from workbench.core import SPLITS, Comparison, EvalSet, Record, Report, Usage, Verdict, digest_json
+from workbench.evals.worst import Worst
 
 Role = Literal["baseline", "candidate", "winner"]
 
@@ -65,6 +66,10 @@ class Outcome(Record):
     """Everything the optimizer evaluated."""
     usage: Usage | None = None
     """Everything the execution cost, from the ledger."""
+    worst: tuple[Worst, ...] = ()
+    """The winner's episodes to read first."""
+    source: str = ""
+    """How the winner's episodes came about, from its run's header."""
     texts: dict[str, str] = Field(default_factory=dict)
     """File name to content, as the terminal shows it: report.txt, verdict.txt."""
 

@@ -1,24 +1,17 @@
 """Runs: one for each execution of an experiment, and inside it one for each agent that was measured."""
 
 import time
-from collections.abc import Mapping, Sequence
+import uuid
 
 import polars as pl
-from mlflow.entities import (
-    Dataset,
-    DatasetInput,
-    InputTag,
-    Metric,
-    Param,
-    Run,
-    RunTag,
-)
+from mlflow.entities import Run
 from pydantic import JsonValue
 
 from workbench.core import SPLITS, TrackingError, boundary, canonical_json, digest_json, short
 from workbench.tracking import page
 from workbench.tracking.measures import flatten, ledger_metrics, ledger_tags, report_metrics, report_tags
-from workbench.tracking.records import DataLog, ExperimentLog, RunLog
+from workbench.tracking.records import ExperimentLog, RunLog
+from workbench.tracking.rows import Place, RunRows, close_run, find_place, find_run, insert_run, write_artifacts
 from workbench.tracking.store import Store
 
 RUNS = pl.Schema(
@@ -38,7 +31,6 @@ RUNS = pl.Schema(
 """A row for each metric of each run; null are the bounds where there is no interval, and an execution's parent."""
 
 _SUFFIXES = ("_low", "_high")
-_PARAMS_AT_ONCE = 100  # MLflow takes no more
 
 
 def log_experiment(store: Store, log: ExperimentLog) -> str:
@@ -48,18 +40,20 @@ def log_experiment(store: Store, log: ExperimentLog) -> str:
     """
     clean = store.clean(log)
     with boundary(TrackingError, f"experiment {log.name!r}: can't be logged"), store.lock:
-        experiment_id = _experiment(store, clean)
         marks = {"digest": log.digest, "role": "execution"}
-        found = _find(store, experiment_id, marks)
-        if found is not None and found.info.status == "FINISHED":
-            return str(found.info.run_id)
-        name = f"{clean.name} seed {clean.seed} {short(log.digest)}"
-        tags = marks | {"mlflow.note.content": clean.question}
-        run_id = str(found.info.run_id) if found else _create(store, experiment_id, name, tags)
-        _batch(store, run_id, params=_settings(clean))
-        _log_data(store, run_id, clean.data)
-        _write_spec(store, run_id, clean.model_dump(mode="json"))
-        return run_id
+        found = find_run(store, marks)
+        if found is not None:
+            return found
+        rows = RunRows(
+            run_id=uuid.uuid4().hex,
+            name=f"{clean.name} seed {clean.seed} {short(log.digest)}",
+            status="RUNNING",
+            start=_now(),
+            tags={**marks, "mlflow.note.content": clean.question},
+            params=flatten(_settings(clean)),
+            data=clean.data,
+        )
+        return _write(store, _experiment(store, clean), rows, clean.model_dump(mode="json"))
 
 
 def log_run(store: Store, parent: str, log: RunLog) -> str:
@@ -69,19 +63,25 @@ def log_run(store: Store, parent: str, log: RunLog) -> str:
     """
     clean = store.clean(log)
     with boundary(TrackingError, f"run {log.name!r}: can't be logged"), store.lock:
-        experiment_id = store.client.get_run(parent).info.experiment_id
         marks = {"digest": _identity(log), "mlflow.parentRunId": parent}
-        found = _find(store, experiment_id, marks)
-        if found is not None and found.info.status == "FINISHED":
-            return str(found.info.run_id)
-        tags = marks | {"role": clean.role, "agent_digest": clean.agent_digest}
-        run_id = str(found.info.run_id) if found else _create(store, experiment_id, clean.name, tags)
-        metrics, more = _measured(clean)
-        _batch(store, run_id, params=clean.params, metrics=metrics, tags=more)
-        _log_data(store, run_id, clean.data)
-        _write_spec(store, run_id, clean.params)
-        store.client.set_terminated(run_id, "FINISHED")
-        return run_id
+        found = find_run(store, marks, finished=True)  # what began and never ended was written by an earlier version
+        if found is not None:
+            return found
+        place = find_place(store, parent)
+        if place is None:
+            raise TrackingError(f"run {log.name!r}: its execution {parent!r} was never logged; log it first")
+        metrics, tags = _measured(clean)
+        rows = RunRows(
+            run_id=uuid.uuid4().hex,
+            name=clean.name,
+            status="FINISHED",
+            start=_now(),
+            tags={**marks, "role": clean.role, "agent_digest": clean.agent_digest, **tags},
+            params=flatten(clean.params),
+            metrics=metrics,
+            data=clean.data,
+        )
+        return _write(store, place, rows, clean.params)
 
 
 def finish(store: Store, run_id: str, *, failed: bool = False) -> None:
@@ -90,7 +90,8 @@ def finish(store: Store, run_id: str, *, failed: bool = False) -> None:
     Raises: TrackingError if the store does not know it.
     """
     with boundary(TrackingError, f"run {run_id!r}: can't be closed"):
-        store.client.set_terminated(run_id, "FAILED" if failed else "FINISHED")
+        if not close_run(store, run_id, "FAILED" if failed else "FINISHED", _now()):
+            raise TrackingError(f"run {run_id!r}: was never logged; log it before it is closed")
 
 
 def read_runs(store: Store, experiment: str) -> pl.DataFrame:
@@ -137,19 +138,25 @@ def _rows(run: Run) -> list[tuple[str | float | None, ...]]:
     ] or [(*head, *marks, None, None, None, None)]
 
 
-def _experiment(store: Store, log: ExperimentLog) -> str:
+def _experiment(store: Store, log: ExperimentLog) -> Place:
     found = store.client.get_experiment_by_name(log.name)
     if found is not None:
-        return str(found.experiment_id)
+        return Place(int(found.experiment_id), str(found.artifact_location))
     location = (store.folder / "artifacts" / digest_json(log.name)[:12]).as_uri()
     tags = {"mlflow.note.content": log.question}
-    return str(store.client.create_experiment(log.name, artifact_location=location, tags=tags))
+    created = store.client.create_experiment(log.name, artifact_location=location, tags=tags)
+    return Place(int(created), location)
 
 
-def _find(store: Store, experiment_id: str, tags: Mapping[str, str]) -> Run | None:
-    wanted = " and ".join(f"tags.`{name}` = '{value}'" for name, value in tags.items())
-    found: Sequence[Run] = store.client.search_runs([experiment_id], filter_string=wanted, max_results=1)
-    return found[0] if found else None
+def _write(store: Store, place: Place, rows: RunRows, spec: JsonValue) -> str:
+    """The artifact first: whoever finds the run finds it whole."""
+    write_artifacts(place.artifacts(rows.run_id), {"spec.json": canonical_json(spec) + b"\n"})
+    insert_run(store, place, rows)
+    return rows.run_id
+
+
+def _now() -> int:
+    return int(time.time() * 1000)
 
 
 def _all(store: Store, experiment_id: str) -> list[Run]:
@@ -163,55 +170,6 @@ def _all(store: Store, experiment_id: str) -> list[Run]:
             return runs
 
 
-def _create(store: Store, experiment_id: str, name: str, tags: Mapping[str, str]) -> str:
-    source = {"mlflow.user": "workbench", "mlflow.source.name": "workbench", "mlflow.source.type": "LOCAL"}
-    run = store.client.create_run(
-        experiment_id, tags={**source, **tags}, run_name=name, start_time=int(time.time() * 1000)
-    )
-    return str(run.info.run_id)
-
-
-def _batch(
-    store: Store,
-    run_id: str,
-    *,
-    params: Mapping[str, JsonValue],
-    metrics: Mapping[str, float] | None = None,
-    tags: Mapping[str, str] | None = None,
-) -> None:
-    # The run's own start as time: logging again after a crash writes the same rows, not a second history.
-    start = store.client.get_run(run_id).info.start_time
-    points = [Metric(name, float(value), start, 0) for name, value in (metrics or {}).items()]
-    store.client.log_batch(run_id, metrics=points, tags=[RunTag(name, value) for name, value in (tags or {}).items()])
-    flat = [Param(name, value) for name, value in flatten(params).items()]
-    for first in range(0, len(flat), _PARAMS_AT_ONCE):
-        store.client.log_batch(run_id, params=flat[first : first + _PARAMS_AT_ONCE])
-
-
 def _settings(log: ExperimentLog) -> dict[str, JsonValue]:
     data = {f"data.{item.split}": f"{item.name} {short(item.cases_digest)} ({item.cases} cases)" for item in log.data}
     return {"seed": log.seed, "lm": log.lm, **data, **log.params}
-
-
-def _log_data(store: Store, run_id: str, data: Sequence[DataLog]) -> None:
-    inputs = [
-        DatasetInput(
-            Dataset(
-                name=item.name,
-                digest=short(item.cases_digest),
-                source_type="workbench",
-                source=canonical_json({"sources": list(item.sources)}).decode(),
-                profile=canonical_json(
-                    {"cases": item.cases, "clusters": item.clusters, "digest": item.cases_digest}
-                ).decode(),
-            ),
-            tags=[InputTag("mlflow.data.context", item.split)],
-        )
-        for item in data
-    ]
-    if inputs:
-        store.client.log_inputs(run_id, inputs)
-
-
-def _write_spec(store: Store, run_id: str, spec: JsonValue) -> None:
-    store.client.log_text(run_id, canonical_json(spec).decode() + "\n", "spec.json")

@@ -16,7 +16,15 @@ from workbench.safety import Redactor
 Value = str | int | float | bool | None
 Row = dict[str, Value]
 
-_TYPES = {"retriever": "RETRIEVER", "lm": "CHAT_MODEL", "chain": "CHAIN"}
+_TYPES = {
+    "retriever": "RETRIEVER",
+    "lm": "CHAT_MODEL",
+    "chain": "CHAIN",
+    "tool": "TOOL",
+    "agent": "AGENT",
+    "user": "USER",  # MLflow has no type for what a person says, and takes any
+}
+_ENCODER = json.JSONEncoder(ensure_ascii=False)  # json.dumps would make one for each value
 _PREVIEW = 1000  # characters of request and response that the table of traces can hold
 _TEXT = 8000  # characters that a tag or a piece of metadata can hold
 
@@ -109,7 +117,8 @@ def _spans(context: TraceContext, episode: Episode, start: int, content: dict[st
         if number == payer:
             attributes |= usage
         times = (step.start_milliseconds, step.milliseconds)
-        rows.append(frame.span(number, context.redactor.text(step.name), _TYPES[step.kind], times, attributes))
+        row = frame.span(number, context.redactor.text(step.name), _TYPES[step.kind], times, attributes)
+        rows.append(frame.failed(row, context.redactor.text(step.error)) if step.error else row)
     return rows
 
 
@@ -289,7 +298,7 @@ def _keyed(identity: str, values: Mapping[str, str]) -> list[Row]:
 
 
 def _dump(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    return _ENCODER.encode(value)
 
 
 def _base64(hexadecimal: str) -> str:

@@ -1,17 +1,15 @@
 """Traces: what an agent did on sampled cases, step by step, beside its scores."""
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import sqlalchemy
 from mlflow.store.tracking.dbmodels.models import SqlAssessments, SqlSpan, SqlTraceInfo, SqlTraceMetadata, SqlTraceTag
 
-from workbench.core import Case, Episode, Run, Score, TrackingError, boundary
+from workbench.core import Case, Run, TrackingError, boundary
+from workbench.evals.worst import attempt, scores_of, worst_first
+from workbench.tracking.rows import find_place, set_tag
 from workbench.tracking.spans import Row, TraceContext, TraceRows, trace_id, trace_rows
 from workbench.tracking.store import Store
-
-Attempt = tuple[str, int]
-"""Case id and repeat."""
 
 _AT_ONCE = 500  # traces in one transaction: bounds memory, and how long others wait for the database
 
@@ -21,15 +19,14 @@ def log_traces(
 ) -> tuple[str, ...]:
     """Log sampled episodes as traces of a run, with spans, tokens, costs and scores; their ids, worst first.
 
-    Failed episodes come first, then those with the lowest mean score; ties by case id and repeat. A limit of
-    None is all. `model` is the language model's name. Traces that are there already stay as they are.
+    Those in which the agent failed come first, then those in which anything else did, then those with the lowest
+    mean score; ties by case id and repeat. A limit of None is all. `model` is the language model's name. Traces
+    that are there already stay as they are.
     Raises: TrackingError if the store refuses, or an episode's case is not among `cases`.
     """
     known = {case.case_id: case for case in cases}
-    scores: defaultdict[Attempt, list[Score]] = defaultdict(list)
-    for score in run.scores:
-        scores[score.case_id, score.repeat].append(score)
-    sample = _worst_first(run.episodes, scores)[:limit]
+    scores = scores_of(run)
+    sample = worst_first(run)[:limit]
     missing = sorted({episode.case_id for episode in sample} - known.keys())
     if missing:
         raise TrackingError(f"case {missing[0]!r}: is in the run but not among its cases; give the split it ran on")
@@ -39,7 +36,7 @@ def log_traces(
         present = _present(store, identities)
         # MLflow shows the latest trace on top: the worst episode gets the latest time.
         rows = (
-            trace_rows(context, known[episode.case_id], episode, scores[_attempt(episode)], start=start - place)
+            trace_rows(context, known[episode.case_id], episode, scores[attempt(episode)], start=start - place)
             for place, (identity, episode) in enumerate(zip(identities, sample, strict=True))
             if identity not in present
         )
@@ -47,34 +44,24 @@ def log_traces(
             _insert(store, block)
         # Averages over the traces are not the run's scores: MLflow shows them, so the run says what they are of.
         sampled = f"{len(sample)} of {len(run.episodes)} cases, worst first"
-        store.client.set_tag(run_id, "traces", sampled if len(sample) < len(run.episodes) else "all cases, worst first")
+        set_tag(store, run_id, "traces", sampled if len(sample) < len(run.episodes) else "all cases, worst first")
     return identities
 
 
-def _attempt(episode: Episode) -> Attempt:
-    return episode.case_id, episode.repeat
-
-
-def _worst_first(episodes: Sequence[Episode], scores: Mapping[Attempt, Sequence[Score]]) -> list[Episode]:
-    def rank(episode: Episode) -> tuple[bool, float, Attempt]:
-        values = [score.value for score in scores.get(_attempt(episode), ()) if score.value is not None]
-        return episode.failure is None, sum(values) / len(values) if values else 1.0, _attempt(episode)
-
-    return sorted(episodes, key=rank)
-
-
 def _context(store: Store, run_id: str, run: Run, model: str) -> tuple[TraceContext, int]:
-    info = store.client.get_run(run_id).info
+    place = find_place(store, run_id)
+    if place is None:
+        raise TrackingError(f"run {run_id!r}: was never logged; log it before its traces")
     context = TraceContext(
         run_id=run_id,
-        experiment_id=int(info.experiment_id),
-        location=str(store.client.get_experiment(info.experiment_id).artifact_location),
+        experiment_id=place.experiment_id,
+        location=place.location,
         agent=run.header.agent,
         split=run.header.split,
         model=model,
         redactor=store.redactor,
     )
-    return context, int(info.start_time)
+    return context, place.start
 
 
 def _blocks(rows: Iterator[TraceRows]) -> Iterator[list[TraceRows]]:

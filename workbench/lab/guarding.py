@@ -1,0 +1,106 @@
+"""A gate that people agreed to, kept beside its experiment file, and a release held against it."""
+
+from datetime import date
+from pathlib import Path
+from typing import NamedTuple
+
+from workbench.core import (
+    Case,
+    ConfigError,
+    DataError,
+    Record,
+    Report,
+    Run,
+    Verdict,
+    read_record,
+    read_run,
+    short,
+    write_record,
+)
+from workbench.gates import Alarm, Pact, Presented, contradictions, make_pact, weakened
+from workbench.lab.experiment import Experiment, read_experiment
+from workbench.lab.stored import StoredRun, cases_of
+
+
+class ReleaseCheck(Record):
+    """What a release rests on, checked once more."""
+
+    verdict: Verdict
+    agreed: bool
+    """Whether anybody ever agreed to a gate for this experiment."""
+    alarms: tuple[Alarm, ...]
+
+    @property
+    def holds(self) -> bool:
+        """True if the verdict passes, follows from its evidence, and the gate is no weaker than agreed."""
+        return self.verdict.passed and not self.alarms
+
+
+class _Evidence(NamedTuple):
+    champion: Run
+    challenger: Run
+    cases: tuple[Case, ...]
+
+
+def pact_file(experiment: Path) -> Path:
+    """Where the gate of an experiment file is kept as people agreed to it: beside the file."""
+    return experiment.with_suffix(".pact.json")
+
+
+def agree_gate(file: Path, verdict: Verdict, workspace: Path, *, owner: str, reason: str, today: date) -> Path:
+    """Write down the gate of an experiment as it stands, with who agreed and why; the file.
+
+    Raises: ConfigError if nobody or no reason is named; DataError if the verdict's runs are not in the workspace.
+    """
+    if not owner.strip() or not reason.strip():
+        raise ConfigError("gate agree: needs an owner who answers for it, and a reason")
+    experiment, evidence = read_experiment(file), _evidence(workspace, verdict)
+    pact = _pact(experiment, evidence, verdict, today)
+    path = pact_file(file)
+    write_record(path, pact.model_copy(update={"owner": owner, "reason": reason, "agreed": today}))
+    return path
+
+
+def check_release(file: Path, verdict: Verdict, workspace: Path, *, report: Report, today: date) -> ReleaseCheck:
+    """Hold a verdict and the challenger's report against their evidence, and the gate against what was agreed.
+
+    The rules are those of the experiment file as it is now. Where nobody agreed to anything yet, only the evidence
+    is checked. Raises: DataError if the verdict's runs are not in the workspace.
+    """
+    experiment, evidence = read_experiment(file), _evidence(workspace, verdict)
+    presented = Presented(
+        rules=experiment.gate,
+        terms=experiment.terms(verdict.today or today),
+        challenger=evidence.challenger,
+        champion=evidence.champion,
+        verdict=verdict,
+        report=report,
+    )
+    found = contradictions(presented, evidence.cases, evalset_digest=evidence.challenger.header.evalset_digest)
+    path = pact_file(file)
+    if path.exists():
+        now = _pact(experiment, evidence, verdict, today)
+        found = (*weakened(read_record(path, Pact), now), *found)
+    return ReleaseCheck(verdict=verdict, agreed=path.exists(), alarms=found)
+
+
+def _pact(experiment: Experiment, evidence: _Evidence, verdict: Verdict, today: date) -> Pact:
+    terms, seed = experiment.terms(today), experiment.seed
+    return make_pact(experiment.gate, evidence.champion, evidence.cases, seed=seed, alpha=verdict.alpha, terms=terms)
+
+
+def _evidence(workspace: Path, verdict: Verdict) -> _Evidence:
+    """The runs that a verdict names, and the cases they are of."""
+    champion = _run(workspace, verdict.champion_run_digest)
+    challenger = _run(workspace, verdict.run_digest)
+    return _Evidence(champion.run, challenger.run, cases_of(workspace, challenger))
+
+
+def _run(workspace: Path, digest: str) -> StoredRun:
+    for header in sorted((workspace / "stages").glob("*/test/header.json")):
+        run = read_run(header.parent)
+        if run.digest == digest:
+            return StoredRun(header.parents[1].name, header.parent, run)
+    raise DataError(
+        f"run {short(digest)} ({workspace}): is not in the workspace, or was edited; run the experiment again"
+    )

@@ -1,0 +1,45 @@
+"""Runs that a workspace holds, found by the names that people type, with the cases they are of."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from workbench.core import Case, DataError, EvalSet, Run, nearest, read_record, read_run, short
+
+
+class StoredRun(NamedTuple):
+    """A run, and where it lies."""
+
+    name: str
+    folder: Path
+    run: Run
+
+
+def find_run(workspace: Path, name: str) -> StoredRun:
+    """The run whose folder, or whose stage's folder, has this name or the only one that begins so.
+
+    Of a stage it is the run on the test. Raises: DataError with the nearest known name.
+    """
+    folders = {file.parents[1].name: file.parent for file in (workspace / "stages").glob("*/test/header.json")}
+    folders |= {file.parent.name: file.parent for file in (workspace / "runs").glob("*/header.json")}
+    found = [known for known in folders if known == name] or [known for known in folders if known.startswith(name)]
+    if not folders:
+        raise DataError(f"workspace {str(workspace)!r}: holds no run; run an experiment or a suite first")
+    if len(found) != 1:
+        several = f"begins {len(found)} names; " if found else "is not there; "
+        raise DataError(f"run {name!r} ({workspace}): {several}{nearest(name, folders)}")
+    return StoredRun(found[0], folders[found[0]], read_run(folders[found[0]]))
+
+
+def cases_of(workspace: Path, stored: StoredRun) -> tuple[Case, ...]:
+    """The cases that a run was made on.
+
+    Raises: DataError if the eval set is not in the workspace, as for a run that was recorded elsewhere.
+    """
+    wanted = stored.run.header.evalset_digest
+    beside = stored.folder / "evalset.json"
+    files = [beside] if beside.exists() else sorted((workspace / "stages").glob("evalset-*/evalset.json"))
+    for file in files:
+        evalset = read_record(file, EvalSet)
+        if evalset.digest == wanted:
+            return tuple(evalset.split(stored.run.header.split))
+    raise DataError(f"run {stored.name!r} ({stored.folder}): its eval set {short(wanted)} is not in the workspace")

@@ -1,0 +1,115 @@
+"""An agent on a suite: from a package or an experiment file to a run that stays in the workspace."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from workbench.agents import Agent
+from workbench.core import Case, ConfigError, DataError, Run, digest_json, short, write_record, write_run
+from workbench.core.evalset import ExpectedState, Persona
+from workbench.datasets.suite import build_suite, read_suites
+from workbench.evals import EvaluationRequest, bind_metrics, evaluate
+from workbench.evals.scenario import InWorld
+from workbench.evals.suite_check import applicable, check_suites
+from workbench.evals.worlds import known_worlds
+from workbench.lab import stages
+from workbench.lab.bench import Bench
+from workbench.lab.experiment import read_experiment
+from workbench.lab.workspace import Workspace
+from workbench.lms import CallStore, LMSpec, connect, scope
+from workbench.packaging import load_package
+
+USER_TOKENS = 256
+"""Most tokens of what a simulated user says at once."""
+
+
+class Candidate(NamedTuple):
+    """An agent that is tried."""
+
+    name: str
+    agent: Agent
+    store: CallStore
+
+
+class SuiteRun(NamedTuple):
+    """A run, and the folder it was written to."""
+
+    folder: Path
+    run: Run
+
+
+@contextmanager
+def open_candidate(workspace: Workspace, *, package: Path | None, experiment: Path | None) -> Iterator[Candidate]:
+    """The agent of a package, or the one that an experiment begins with; exactly one of them is given.
+
+    Raises: ConfigError if none or both are given; whatever is wrong with the package or the experiment file.
+    """
+    if (package is None) == (experiment is None):
+        raise ConfigError("eval run: give the agent, either with --package or with --experiment")
+    if package is not None:
+        store = CallStore(workspace.calls)
+        loaded = load_package(package, store=store)
+        candidate = Candidate(loaded.info.name, loaded.agent, store)
+    else:
+        assert experiment is not None, "one of the two is given"
+        bench = Bench(read_experiment(experiment), workspace)
+        agent = bench.agent(bench.experiment.start, stages.index(bench))
+        candidate = Candidate(bench.experiment.name, agent, bench.store)
+    try:
+        yield candidate
+    finally:
+        candidate.store.close()
+
+
+def try_suite(suite: Path, candidate: Candidate, workspace: Workspace, *, repeats: int = 1) -> SuiteRun:
+    """Try the agent on every case of a suite, by every metric that applies, each case in its world.
+
+    The run lies in `runs/<suite>-<digest>` beside the eval set it was made on; an interrupted one goes on.
+
+    Raises: DataError if the suite can't be read or fails its check: what it measures would mean something else.
+    """
+    worlds = known_worlds()
+    problems = check_suites(read_suites(suite), worlds)
+    if problems:
+        raise DataError(f"suite {str(suite)!r}: {len(problems)} problems, the first: {problems[0].message}")
+    evalset = build_suite(suite)
+    agent = candidate.agent
+    catalogue = agent.index.corpus if agent.spec.pattern == "tool_call" else None
+    request = EvaluationRequest(
+        agent=candidate.name,
+        agent_digest=agent.digest,
+        evalset_digest=evalset.digest,
+        split="test",
+        metrics=applicable(evalset.test),
+        repeats=repeats,
+        source=_source(agent, evalset.test),
+    )
+    header = request.header(bind_metrics(request.metrics, catalogue))
+    folder = workspace.folder / "runs" / f"{evalset.name}-{short(digest_json([header.digest, repeats]))}"
+    tried = InWorld(
+        agent,
+        evalset.test,
+        worlds=worlds,
+        connect=lambda model: connect(LMSpec(model=model, max_tokens=USER_TOKENS), store=candidate.store),
+    )
+    workspace.progress.stage("evaluate", skipped=False)
+    with scope(run=folder.name, candidate=short(agent.digest)):
+        run = evaluate(
+            tried,
+            evalset.test,
+            request=request,
+            catalogue=catalogue,
+            journal=folder / "journal",
+            on_case=workspace.progress.advance,
+        )
+    write_record(folder / "evalset.json", evalset)
+    write_run(folder, run)
+    return SuiteRun(folder, run)
+
+
+def _source(agent: Agent, cases: Sequence[Case]) -> str:
+    """The models behind the figures: the agent's, and those that play users."""
+    users = [case.task.user for case in cases if isinstance(case.task, ExpectedState)]
+    played = sorted({user.model for user in users if isinstance(user, Persona)})
+    return f"{agent.spec.lm.model}, users simulated by {', '.join(played)}" if played else agent.spec.lm.model
