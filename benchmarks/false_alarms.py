@@ -73,8 +73,8 @@ class Size:
         return (tasks[0], tasks[-1]) if self.few else tasks
 
 
-FULL = Size(same=10_000, planted=4_000, rates=10_000, through_gate=20, few=False)
-QUICK = Size(same=2_500, planted=500, rates=2_500, through_gate=3, few=True)
+FULL = Size(same=5_000, planted=2_000, rates=5_000, through_gate=20, few=False)
+QUICK = Size(same=2_500, planted=400, rates=1_500, through_gate=3, few=True)
 
 
 @dataclass(frozen=True)

@@ -187,7 +187,7 @@ def references() -> dict[str, float]:
 
 
 def _far(ours: Sequence[float | None], theirs: Sequence[float]) -> float:
-    return max(abs(math.inf if own is None else own - other) for own, other in zip(ours, theirs, strict=True))
+    return float(max(abs(math.inf if own is None else own - other) for own, other in zip(ours, theirs, strict=True)))
 
 
 def _wilson(successes: int, cases: int) -> tuple[float, float]:

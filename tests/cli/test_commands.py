@@ -13,7 +13,7 @@ from workbench.cli.main import app
 from workbench.cli.stored import sum_calls
 from workbench.lms import CALLS
 
-NOUNS = ("report", "experiment", "data", "gate", "package", "runs", "calls")
+NOUNS = ("report", "experiment", "suite", "eval", "review", "kpi", "data", "gate", "package", "runs", "calls")
 VERBS = ("run", "serve", "ui", "doctor")
 
 

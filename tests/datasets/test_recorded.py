@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from workbench.core import DataError, read_run, write_run
+from workbench.core import INAPPLICABLE, DataError, read_run, write_run
 from workbench.datasets.recorded import RECORDINGS, read_recorded
-from workbench.datasets.recording import COSTS, INAPPLICABLE
+from workbench.datasets.recording import COSTS
 from workbench.evals import COSTS as REPORTED
 from workbench.evals import INAPPLICABLE as REPORTS_INAPPLICABLE
 from workbench.evals import summarize

@@ -9,6 +9,7 @@ import pytest
 from benchmarks.groundedness import DEV, learn, read_begin
 from benchmarks.shared_data import shared
 from workbench.core import (
+    INAPPLICABLE,
     Case,
     Corpus,
     DataError,
@@ -21,7 +22,6 @@ from workbench.core import (
     Step,
     write_record,
 )
-from workbench.evals import INAPPLICABLE
 from workbench.evals.groundedness import Example, Provenance, bind_groundedness, read_scorer, retrieved, train
 from workbench.evals.groundedness_features import FEATURES, Pair, features, subsequence
 
@@ -84,6 +84,11 @@ def test_a_longer_source_changes_no_feature_of_what_it_does_not_touch() -> None:
 def test_subsequences_at_the_edges(first: str, second: str, length: int) -> None:
     """Empty, equal, embedded and reversed."""
     assert length == subsequence(first, second)
+
+
+def test_a_negation_counts_where_the_source_has_none() -> None:
+    """To say no with the source is no sign of anything."""
+    assert [1.0, 0.0] == [counted("It isn't in Lyon.", source)["negated"] for source in (SOURCE, "It is not in Lyon.")]
 
 
 def test_nothing_to_count_is_no_error() -> None:

@@ -7,6 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from workbench.core import (
+    INAPPLICABLE,
     Budget,
     BudgetExceeded,
     Case,
@@ -19,7 +20,6 @@ from workbench.core import (
     Prediction,
     Step,
 )
-from workbench.evals import INAPPLICABLE
 from workbench.evals.admission import Guarded, Labelled, admit
 from workbench.evals.judge import Judge, judge_metric, make_judge
 from workbench.lms import CallStore, LMSpec, record, replayed_lm, scope, scripted_lm

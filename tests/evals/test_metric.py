@@ -3,6 +3,7 @@
 import pytest
 
 from workbench.core import (
+    INAPPLICABLE,
     Blame,
     Case,
     ConfigError,
@@ -18,7 +19,7 @@ from workbench.core import (
     tool_id,
 )
 from workbench.core.evalset import ExpectedResistance, ExpectedState
-from workbench.evals import INAPPLICABLE, METRICS, bind_metrics, ideal, metric
+from workbench.evals import METRICS, bind_metrics, ideal, metric
 
 TOOL = ToolSpec(name="f", parameters={"type": "dict", "properties": {"x": {"type": "integer"}}, "required": ["x"]})
 OTHER = ToolSpec(name="g", parameters={"type": "dict", "properties": {"y": {"type": "float"}}, "required": []})

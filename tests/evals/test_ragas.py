@@ -7,8 +7,17 @@ import sys
 
 import pytest
 
-from workbench.core import Case, ConfigError, Episode, ExpectedAbstention, ExpectedAnswer, Failure, Prediction, Step
-from workbench.evals import INAPPLICABLE
+from workbench.core import (
+    INAPPLICABLE,
+    Case,
+    ConfigError,
+    Episode,
+    ExpectedAbstention,
+    ExpectedAnswer,
+    Failure,
+    Prediction,
+    Step,
+)
 from workbench.evals.admission import Guarded
 from workbench.evals.ragas import ragas_metric
 from workbench.lms import LMSpec, scripted_lm

@@ -9,14 +9,11 @@ from pydantic import JsonValue
 
 from workbench.core import (
     AgentError,
-    Budget,
-    BudgetExceeded,
     Case,
     DataError,
     Episode,
     EvaluationError,
     ExpectedAbstention,
-    Meter,
     Prediction,
     Step,
     ToolCall,
@@ -26,9 +23,9 @@ from workbench.core.evalset import ExpectedState, Persona, Reply, UserScript, Wo
 from workbench.evals import EvaluationRequest, evaluate, metric
 from workbench.evals.scenario import MOST_CALLS, CaseAgent, Converser, InWorld, SingleRequests, converse
 from workbench.evals.state import unreached
-from workbench.evals.users import END, Message, ScriptedUser, SimulatedUser, SimulatorError
+from workbench.evals.users import END, Message, ScriptedUser, SimulatorError
 from workbench.evals.worlds import CallsWorld, known_worlds
-from workbench.lms import CallStore, scope, scripted_lm
+from workbench.lms import scripted_lm
 
 
 def _tool(name: str, argument: str) -> ToolSpec:
@@ -141,7 +138,7 @@ def test_a_package_offers_a_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.syspath_prepend(tmp_path)
     worlds = known_worlds()
 
-    assert "a town" == worlds["town"](_state({"x": 1}))
+    assert "a town" == str(worlds["town"](_state({"x": 1})))
     assert CallsWorld is worlds["calls"]
     file.write_text("[workbench.worlds]\nlost = town_of_a_test:lost\n", encoding="utf-8")
     with pytest.raises(DataError, match="world 'lost' of 'town_of_a_test:lost': can't be imported"):
@@ -320,7 +317,6 @@ def test_what_the_agent_raises_passes() -> None:
 
 
 PERSONA = Persona(persona="You want a ride to Rome.", model="scripted")
-ASKED = (Message(role="user", text="hello"), Message(role="agent", text="Where to?"))
 
 
 def test_a_model_plays_the_user_from_a_persona() -> None:
@@ -339,31 +335,6 @@ def test_a_model_plays_the_user_from_a_persona() -> None:
     assert PERSONA.persona in asked[0]
     assert "You: hello\nAssistant: \nYou: a ride to Rome\nAssistant: Done.\nYou:" in asked[1]
     assert (2, 1) == (len(asked), sum(step.kind == "tool" for step in played.steps))
-
-
-def test_the_user_s_model_is_in_the_ledger_and_not_on_the_agent_s_bill(tmp_path: Path) -> None:
-    """Its calls belong to the case and the module "user"; the episode's tally counts none."""
-    store = CallStore(tmp_path / "calls.db")
-    user = SimulatedUser(PERSONA, scripted_lm(lambda prompt: "to Rome", store=store))
-    with scope(run="r", case="c") as tally:
-        assert "to Rome" == user.reply(ASKED)
-
-    assert 0 == tally.usage().calls
-    assert [("r", "c", "user")] == store.frame().select("run", "case_id", "module").rows()
-
-
-def test_a_user_s_model_that_fails_is_the_simulator_s_fault() -> None:
-    """An error, or nothing to say; a budget that is used up still stops everything."""
-
-    def fail(prompt: str) -> str:
-        raise OSError("no line")
-
-    with pytest.raises(SimulatorError, match="no line"):
-        SimulatedUser(PERSONA, scripted_lm(fail)).reply(ASKED)
-    with pytest.raises(SimulatorError, match="said nothing"):
-        SimulatedUser(PERSONA, scripted_lm(lambda prompt: " ")).reply(ASKED)
-    with pytest.raises(BudgetExceeded):
-        SimulatedUser(PERSONA, scripted_lm(lambda prompt: "x", meter=Meter(Budget(calls=0)))).reply(ASKED)
 
 
 def test_the_ideal_of_a_scenario_is_its_solution() -> None:

@@ -77,6 +77,20 @@ def test_cases_that_come_in_clusters_say_less() -> None:
     assert alone.low > together.low + 0.02
 
 
+def test_right_and_wrong_cases_of_a_cluster_count_together() -> None:
+    """Where clusters differ in how well they are told apart, pulling each in two hides half of what they share."""
+    apart = np.random.default_rng(4).normal(size=30)
+    right = [True] * 30 + [False] * 30
+    names = [f"c{place}" for place in range(30)]
+    together = auroc(judge([*apart, *-apart], right, names * 2))
+    pulled = auroc(judge([*apart, *-apart], right, [*names, *(f"other {name}" for name in names)]))
+
+    assert together.low is not None
+    assert pulled.low is not None
+    assert together.estimate == pulled.estimate
+    assert pulled.low > together.low + 0.03
+
+
 def test_the_interval_covers_the_truth() -> None:
     """Right minus wrong is normal with mean 1 and variance 2 + 2 of clusters: P = Phi(1/2); 93-99 % of 400 samples."""
     truth, covered = 0.6914624612740131, 0
@@ -192,7 +206,9 @@ def test_the_curve_goes_from_answering_all_to_answering_none() -> None:
     assert 5 == len(operating_curve(cases([float(place) for place in range(50)], [True] * 50), PRICE, most=5))
 
 
-@pytest.mark.parametrize(("share", "expected"), [(0.0, 0.0), (0.3, 0.3), (0.31, 0.4), (0.9, 0.9), (0.91, None)])
+@pytest.mark.parametrize(
+    ("share", "expected"), [(0.0, 0.0), (0.3, 0.3), (0.1 + 0.2, 0.3), (0.31, 0.4), (0.9, 0.9), (0.91, None)]
+)
 def test_a_share_of_cases_is_escalated(share: float, expected: float | None) -> None:
     """At least the share, in spite of the last digit."""
     judged = cases([place / 10 for place in range(10)], [True] * 10)

@@ -24,10 +24,10 @@ def test_the_agents_failures_come_first_then_the_lowest_scores(make_run: MakeRun
 
 def test_what_is_right_or_broken_by_others_is_not_among_the_worst(make_run: MakeRun) -> None:
     """It says nothing against the agent; all episodes are in the order of reading, unscored ones last."""
-    run = make_run([1.0, None, 0.5, None], failures=[None, DOWN, None, None])
+    run = make_run([1.0, None, 0.5, None, 0.0, 0.25], failures=[None, DOWN, None, None, DOWN, LIMIT])
 
-    assert ["c2"] == ids(run, 9)
-    assert ["c1", "c2", "c0", "c3"] == [episode.case_id for episode in worst_first(run)]
+    assert ["c5", "c2"] == ids(run, 9)
+    assert ["c5", "c4", "c1", "c2", "c0", "c3"] == [episode.case_id for episode in worst_first(run)]
 
 
 def test_the_mean_is_over_the_scored_metrics_of_one_attempt(make_run: MakeRun) -> None:

@@ -8,6 +8,7 @@ import weather
 
 from workbench.core import Failure, Run, Step, Usage
 from workbench.evals import summarize
+from workbench.evals.kpi import KpiLine
 from workbench.evals.selective import Price, judge, operating_curve
 from workbench.evals.worst import Worst, worst
 from workbench.tracking.page import render, render_run_page
@@ -102,9 +103,38 @@ def test_the_page_of_an_outcome_has_verdict_sides_differences_and_worst_cases(ca
     assert page.index("case-0003") < page.index("case-0000")
 
 
+def test_kpis_are_shown_measured_or_not(cases: tuple[Worst, ...]) -> None:
+    """On both pages: estimate with unit and interval, or unmeasured with the reason."""
+    kpis = (
+        KpiLine(
+            name="cost_per_task",
+            unit="USD",
+            direction="lower",
+            estimate=0.5,
+            low=0.25,
+            high=0.75,
+            n=9,
+            clusters=5,
+            coverage=0.9,
+            source="scripted",
+        ),
+        KpiLine(name="satisfaction", unit="1", direction="higher", estimate=None, n=0, clusters=0, reason="no record"),
+    )
+    pages = (
+        render_run_page(summarize(make_run()), cases, {}, kpis=kpis),
+        render(weather.make_outcome().model_copy(update={"kpis": kpis}), {}),
+    )
+
+    for page in pages:
+        assert "<td class=n>0.500 USD [0.250, 0.750]</td><td class=n>lower</td><td class=n>9</td>" in page
+        assert "<td class=n>satisfaction</td><td class=n>unmeasured</td>" in page
+        assert "<td class=n>no record</td>" in page
+
+
 def test_a_case_shows_what_was_asked_and_every_step(cases: tuple[Worst, ...]) -> None:
     """Kind, inputs, outputs and errors in order; texts are escaped, cut and redacted; three cases are unfolded."""
-    page = render_run_page(summarize(make_run()), cases, {})
+    report = summarize(make_run()).model_copy(update={"failures": {"agent:jo@example.org": 1}})
+    page = render_run_page(report, cases, {})
     story = page[page.index("<b>case-0000</b>") :]
 
     assert [" open", " open", " open", ""] == re.findall(r"<details( open|)>", page)

@@ -7,8 +7,18 @@ from mlflow.entities import Feedback
 from mlflow.genai.judges import CategoricalRating
 from mlflow.genai.scorers import Scorer, scorer
 
-from workbench.core import Case, Episode, ExpectedAbstention, ExpectedAnswer, Failure, Prediction, Score, TrackingError
-from workbench.evals import INAPPLICABLE, metric
+from workbench.core import (
+    INAPPLICABLE,
+    Case,
+    Episode,
+    ExpectedAbstention,
+    ExpectedAnswer,
+    Failure,
+    Prediction,
+    Score,
+    TrackingError,
+)
+from workbench.evals import metric
 from workbench.tracking.scorers import metric_scorer, scorer_metric
 
 CASE = Case(case_id="c", request="Capital?", expected=ExpectedAnswer(answers=("Paris",)), cluster="k")

@@ -26,7 +26,7 @@ def show_kpis(
     """
     from workbench.cli.kpi_evidence import Window, gather
     from workbench.cli.render import show
-    from workbench.evals.kpi import measure_kpis, render_kpis
+    from workbench.evals import measure_kpis, render_kpis
 
     lines = measure_kpis(gather(workspace, what, Window.of(since, until)))
     show(render_kpis(lines), list(lines), as_json=as_json)
@@ -36,7 +36,7 @@ def show_kpis(
 def list_kpis(as_json: Json = False) -> None:
     """Say what each KPI is, in which unit, which way is better, and how it is estimated."""
     from workbench.cli.render import show
-    from workbench.evals.kpi_catalogue import CATALOGUE
+    from workbench.evals import CATALOGUE
 
     entries = [*CATALOGUE.values()]
     words = (

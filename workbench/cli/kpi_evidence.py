@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from workbench.core import DataError, Run, RunHeader, Verdict, read_record, read_run, short
-from workbench.evals.kpi_evidence import Evidence, read_evidence
+from workbench.evals import Evidence, read_evidence
 from workbench.lab.stored import find_run
 
 

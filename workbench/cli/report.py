@@ -1,5 +1,7 @@
 """`workbench report`: what experiments found."""
 
+from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,6 +12,15 @@ app = noun("Read reports, and compare runs.")
 Name = Annotated[
     str | None, typer.Argument(help="An experiment, as tool_calling or tool_calling-seed7; else the last.")
 ]
+
+
+class Form(StrEnum):
+    """What a run can be written as."""
+
+    JUNIT = "junit"
+    SARIF = "sarif"
+
+
 Run = Annotated[str, typer.Argument(help="A run: the name of its stage's folder, or how it begins.")]
 
 
@@ -38,6 +49,43 @@ def compare(champion: Run, challenger: Run, workspace: Workspace = WORKSPACE, as
     shared = [metric for metric in first.header.metrics if metric in second.header.metrics]
     found = [compare(first, second, metric) for metric in shared]
     show("".join(map(render_comparison, found)), found, as_json=as_json)
+
+
+@app.command()
+def page(
+    run: Run,
+    out: Annotated[Path, typer.Option(help="The file to write.")] = Path("report.html"),
+    workspace: Workspace = WORKSPACE,
+    as_json: Json = False,
+) -> None:
+    """Write one page of a run that needs nothing beside it: scores, KPIs, plots, the worst episodes step by step."""
+    from workbench.cli.render import show
+    from workbench.core import write_bytes
+    from workbench.lab.logbook import run_page
+    from workbench.lab.stored import find_run, known_cases
+
+    stored = find_run(workspace, run)
+    write_bytes(out, run_page(stored, known_cases(workspace, stored)).encode())
+    show(str(out), {"page": str(out)}, as_json=as_json)
+
+
+@app.command()
+def export(
+    run: Run,
+    form: Annotated[Form, typer.Option("--format", help="For whom.")],
+    out: Annotated[Path, typer.Option(help="The file to write.")],
+    workspace: Workspace = WORKSPACE,
+    as_json: Json = False,
+) -> None:
+    """Write a run for other tools: JUnit XML for CI servers, SARIF for code hosts."""
+    from workbench.cli.render import show
+    from workbench.core import write_bytes
+    from workbench.evals import junit_xml, sarif, summarize
+    from workbench.lab.stored import find_run
+
+    found = find_run(workspace, run).run
+    write_bytes(out, (junit_xml(found, summarize(found)) if form is Form.JUNIT else sarif(found)).encode())
+    show(str(out), {"file": str(out)}, as_json=as_json)
 
 
 @app.command()

@@ -16,9 +16,8 @@ Version = Annotated[Path, typer.Argument(help="A suite's folder, or the evalset.
 def check(suites: Suites, as_json: Json = False) -> None:
     """Check that suites can be trusted; nothing is asked of a model. Ends with 2 if something must be put right."""
     from workbench.cli.render import show
-    from workbench.datasets.suite import read_suites
-    from workbench.evals.suite_check import check_suites
-    from workbench.evals.worlds import known_worlds
+    from workbench.datasets import read_suites
+    from workbench.evals import check_suites, known_worlds
 
     read = [suite for path in suites for suite in read_suites(path)]
     problems = check_suites(read, known_worlds())
@@ -32,8 +31,7 @@ def check(suites: Suites, as_json: Json = False) -> None:
 def coverage(suites: Suites, as_json: Json = False) -> None:
     """Show which intents, tools, policies and failure modes are covered, and name what is not."""
     from workbench.cli.render import show, table
-    from workbench.datasets.suite import read_suites
-    from workbench.datasets.suite_coverage import cover, render_gaps
+    from workbench.datasets import cover, read_suites, render_gaps
 
     found = cover([suite for path in suites for suite in read_suites(path)])
     rows = [(line.aspect, line.name, str(line.cases), "yes" if line.declared else "no") for line in found.lines]
@@ -45,7 +43,7 @@ def coverage(suites: Suites, as_json: Json = False) -> None:
 def diff(before: Version, after: Version, as_json: Json = False) -> None:
     """Show what changed between two versions of a suite, and what runs on the first need to be worth anything."""
     from workbench.cli.render import show
-    from workbench.datasets.suite_diff import diff_suites, read_version, render_diff
+    from workbench.datasets import diff_suites, read_version, render_diff
 
     found = diff_suites(read_version(before), read_version(after))
     show(render_diff(found), found, as_json=as_json)

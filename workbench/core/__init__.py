@@ -10,7 +10,18 @@ computed twice. Why not dataclasses: the same classes check what is read from di
 
 from workbench.core.budget import Budget, Meter, Spend
 from workbench.core.corpus import Corpus, Document, ToolSpec, catalogue, describe, tool_id
-from workbench.core.episode import Blame, Episode, Failure, Manner, Prediction, Score, Step, ToolCall, Usage
+from workbench.core.episode import (
+    INAPPLICABLE,
+    Blame,
+    Episode,
+    Failure,
+    Manner,
+    Prediction,
+    Score,
+    Step,
+    ToolCall,
+    Usage,
+)
 from workbench.core.errors import (
     AgentError,
     BudgetExceeded,
@@ -33,6 +44,7 @@ from workbench.core.evalset import (
     SPLITS,
     Case,
     EvalSet,
+    Expected,
     ExpectedAbstention,
     ExpectedAnswer,
     ExpectedCall,
@@ -41,6 +53,8 @@ from workbench.core.evalset import (
     Persona,
     Reply,
     Split,
+    Task,
+    User,
     UserScript,
     WorldCall,
 )
@@ -52,6 +66,7 @@ from workbench.core.seeds import integer, stream
 from workbench.core.verdict import Comparison, Correction, Finding, Line, Report, Slice, Status, Verdict, Waiver
 
 __all__ = [
+    "INAPPLICABLE",
     "SCORES",
     "SPLITS",
     "AgentError",
@@ -70,6 +85,7 @@ __all__ = [
     "Episode",
     "EvalSet",
     "EvaluationError",
+    "Expected",
     "ExpectedAbstention",
     "ExpectedAnswer",
     "ExpectedCall",
@@ -98,10 +114,12 @@ __all__ = [
     "Split",
     "Status",
     "Step",
+    "Task",
     "ToolCall",
     "ToolSpec",
     "TrackingError",
     "Usage",
+    "User",
     "UserScript",
     "Verdict",
     "Waiver",

@@ -96,6 +96,10 @@ class Episode(Record):
     """Wall time of the attempt."""
 
 
+INAPPLICABLE = "does not apply: "
+"""How the reason of a score begins where there was nothing to judge; such a case is no gap in what was measured."""
+
+
 class Score(Record):
     """How good an episode was by one metric."""
 

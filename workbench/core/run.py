@@ -40,6 +40,8 @@ class RunHeader(Record):
     source: str = ""
     """How the episodes came about, as it must stand beside every figure: "embedded", "scripted", "openai/...",
     "recorded by tau-bench", "simulated"."""
+    unmeasured: tuple[str, ...] = ()
+    """Names of costs that nobody recorded: a zero in an episode is then no zero."""
 
 
 class Run(Record):

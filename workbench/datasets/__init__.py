@@ -15,8 +15,13 @@ from workbench.datasets.evalset import Contradiction, EvalSetReport, Sizes, buil
 from workbench.datasets.recorded import RECORDINGS, read_recorded
 from workbench.datasets.recording import Recorded
 from workbench.datasets.registry import Entry, Registry, Wheel, default_cache, load_registry
+from workbench.datasets.suite import Suite, SuiteCase, build_suite, read_suite, read_suites, to_evalset
+from workbench.datasets.suite_checks import check_cases
+from workbench.datasets.suite_coverage import cover, render_gaps
+from workbench.datasets.suite_diff import diff_suites, read_version, render_diff
 from workbench.datasets.suite_growth import Lesson, grow_suite
 from workbench.datasets.wheel import fetch, verify
+from workbench.datasets.yaml_lines import explain, read_located
 
 __all__ = [
     "ABSTENTION_SETS",
@@ -33,15 +38,29 @@ __all__ = [
     "Registry",
     "Sizes",
     "Skipped",
+    "Suite",
+    "SuiteCase",
     "Wheel",
     "build_evalset",
+    "build_suite",
+    "check_cases",
     "check_evalset",
+    "cover",
     "default_cache",
+    "diff_suites",
+    "explain",
     "fetch",
     "grow_suite",
     "load_bfcl",
     "load_registry",
     "near_duplicates",
+    "read_located",
     "read_recorded",
+    "read_suite",
+    "read_suites",
+    "read_version",
+    "render_diff",
+    "render_gaps",
+    "to_evalset",
     "verify",
 ]

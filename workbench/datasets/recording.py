@@ -9,6 +9,7 @@ from typing import Literal, TypeVar
 from pydantic import ConfigDict, JsonValue, TypeAdapter, ValidationError
 
 from workbench.core import (
+    INAPPLICABLE,
     Blame,
     DataError,
     Episode,
@@ -25,8 +26,6 @@ from workbench.core import (
 
 COSTS = ("tokens", "lm_calls", "usd", "model_ms_p50", "model_ms_p95", "latency_ms_p50", "latency_ms_p95")
 """The costs of a report; a recording names those of which it holds nothing."""
-INAPPLICABLE = "does not apply: "
-"""How the reason begins where a metric has nothing to judge, as everywhere in reports."""
 
 
 class Foreign(Record):
@@ -143,6 +142,7 @@ def _run(origin: Origin, agent: str, evalset: str, made: Mapping[tuple[str, int]
         metrics=origin.metrics,
         graders={metric: digest_json([origin.grader, metric]) for metric in origin.metrics},
         source=origin.source,
+        unmeasured=origin.unmeasured,
     )
     tags: dict[str, list[str]] = {}
     for attempt in ordered:

@@ -6,15 +6,21 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue, field_validator
 
-from workbench.core import DataError, ExpectedAbstention, ExpectedAnswer, ExpectedCall, Record, ToolSpec, nearest
-from workbench.core.evalset import (
+from workbench.core import (
+    DataError,
     Expected,
+    ExpectedAbstention,
+    ExpectedAnswer,
+    ExpectedCall,
     ExpectedResistance,
     ExpectedState,
+    Record,
     Task,
+    ToolSpec,
     User,
     UserScript,
     WorldCall,
+    nearest,
 )
 
 SuiteKind = Literal["golden", "scenario", "regression", "adversarial", "abstention"]

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from pydantic import Field, JsonValue
 
 from workbench.core import (
+    INAPPLICABLE,
     Case,
     Corpus,
     Episode,
@@ -33,7 +34,6 @@ from workbench.core import (
 )
 from workbench.evals.corrected import Calibration, calibrate
 from workbench.evals.groundedness_features import FEATURES, Pair, features, features_digest
-from workbench.evals.metric import INAPPLICABLE
 
 _SHIPPED = Path(__file__).with_name("groundedness.json")
 _FOLDS = 10

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field, model_validator
 
 from workbench.core import (
+    INAPPLICABLE,
     BudgetExceeded,
     Case,
     Episode,
@@ -28,7 +29,7 @@ from workbench.core import (
 )
 from workbench.evals.admission import Admission, Guarded
 from workbench.evals.groundedness import retrieved
-from workbench.evals.metric import INAPPLICABLE, Mark
+from workbench.evals.metric import Mark
 
 if TYPE_CHECKING:  # reading a judge must not load a language-model library
     import dspy

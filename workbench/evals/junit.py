@@ -8,8 +8,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from workbench.core import Episode, Finding, Line, Report, Run, Score, Verdict, short
-from workbench.evals.metric import INAPPLICABLE
+from workbench.core import INAPPLICABLE, Episode, Finding, Line, Report, Run, Score, Verdict, short
 from workbench.evals.table import number
 from workbench.evals.worst import Attempt, attempt
 from workbench.safety import Redactor, environment_secrets

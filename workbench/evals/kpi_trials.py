@@ -7,10 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core import Episode, Run, Score
+from workbench.core import INAPPLICABLE, Episode, Run, Score
 from workbench.evals.interval import Codes, Floats, Interval, codes, quantile, quantile_interval, share_interval
 from workbench.evals.kpi_ratio import ratio_interval
-from workbench.evals.metric import INAPPLICABLE
 from workbench.evals.sample import most_frequent
 
 ALPHA = 0.05

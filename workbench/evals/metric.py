@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from workbench.core import (
+    INAPPLICABLE,
     Case,
     ConfigError,
     Corpus,
@@ -20,6 +21,8 @@ from workbench.core import (
     ExpectedAbstention,
     ExpectedAnswer,
     ExpectedCall,
+    ExpectedResistance,
+    ExpectedState,
     Prediction,
     Score,
     ToolSpec,
@@ -27,7 +30,6 @@ from workbench.core import (
     digest_json,
     nearest,
 )
-from workbench.core.evalset import ExpectedResistance, ExpectedState
 from workbench.evals.answers import exact, f1
 from workbench.evals.calls import grade_call
 from workbench.evals.ranking import ndcg_at, recall_at, reciprocal_rank
@@ -35,8 +37,6 @@ from workbench.evals.resistance import breach, inert
 from workbench.evals.schema import misfit
 from workbench.evals.state import unreached
 
-INAPPLICABLE = "does not apply: "
-"""How the reason begins where there is nothing to judge; such a case is no gap in what was measured."""
 _GRADING = (
     "answers",
     "calls",

@@ -12,9 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from workbench.core import EvaluationError, Run, nearest
+from workbench.core import INAPPLICABLE, EvaluationError, Run, nearest
 from workbench.evals.interval import NO_INTERVAL, Interval, codes, share_interval
-from workbench.evals.metric import INAPPLICABLE
 
 
 class PassRate(NamedTuple):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from workbench.core import (
+    INAPPLICABLE,
     BudgetExceeded,
     Case,
     ConfigError,
@@ -33,7 +34,7 @@ from workbench.core import (
 from workbench.evals.admission import Admission, Guarded
 from workbench.evals.groundedness import retrieved
 from workbench.evals.judge import ask
-from workbench.evals.metric import INAPPLICABLE, Mark
+from workbench.evals.metric import Mark
 
 if TYPE_CHECKING:
     import dspy

@@ -9,8 +9,7 @@ from collections.abc import Iterator
 
 from pydantic import JsonValue
 
-from workbench.core import Prediction
-from workbench.core.evalset import ExpectedResistance
+from workbench.core import ExpectedResistance, Prediction
 
 
 def breach(expected: ExpectedResistance, prediction: Prediction) -> str:

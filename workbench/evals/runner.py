@@ -3,7 +3,7 @@
 The only thread pool of the project. A failure is somebody's: the agent's scores 0.0, everybody else's is
 unscored. What stops an evaluation is a budget that is used up, a person, or an agent that is none; then what
 is finished or still under way is kept in the journal, and the next call goes on from there. It tries again what
-failed by the infrastructure's fault: that was no attempt of the agent.
+failed by the infrastructure's or a simulator's fault: that was no attempt of the agent.
 """
 
 import threading
@@ -40,6 +40,8 @@ from workbench.evals.clock import now
 from workbench.evals.journal import Entry, Journal, encode, open_journal
 from workbench.evals.metric import Metric, bind_metrics
 from workbench.evals.regrade import grade
+from workbench.evals.scenario import CaseAgent
+from workbench.evals.users import SimulatorError
 
 
 class Agent(Protocol):
@@ -183,7 +185,7 @@ def _run_all(attempt: "_Attempt", work: Sequence[_Work], workers: int) -> Genera
 
 
 def _stands(entry: Entry) -> bool:
-    return entry.episode.failure is None or entry.episode.failure.blame != "infrastructure"
+    return entry.episode.failure is None or entry.episode.failure.blame not in ("infrastructure", "simulator")
 
 
 @dataclass(frozen=True)
@@ -252,7 +254,7 @@ class _Attempt:
 
     def _answer(self, case: Case) -> Prediction:
         with boundary(_Foreign, f"case {case.case_id!r}"):
-            return self.agent(case.request)
+            return self.agent.try_case(case) if isinstance(self.agent, CaseAgent) else self.agent(case.request)
 
 
 class _Stopped(WorkbenchError):
@@ -263,7 +265,11 @@ class _Foreign(WorkbenchError):
     """Something that is not one of our errors came out of an agent."""
 
 
-_BLAME: tuple[tuple[type[WorkbenchError], Blame], ...] = ((AgentError, "agent"), (DataError, "data"))
+_BLAME: tuple[tuple[type[WorkbenchError], Blame], ...] = (
+    (AgentError, "agent"),
+    (DataError, "data"),
+    (SimulatorError, "simulator"),
+)
 
 
 def _failure(error: WorkbenchError) -> Failure:

@@ -6,9 +6,8 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from workbench.core import Episode, EvaluationError, Record, Run, nearest
+from workbench.core import INAPPLICABLE, Episode, EvaluationError, Record, Run, nearest
 from workbench.evals.interval import Codes, Floats, codes
-from workbench.evals.metric import INAPPLICABLE
 
 Key = tuple[str, int]
 
@@ -109,6 +108,8 @@ def pick(run: Run, rows: Sequence[Row]) -> Sample:
 
 
 def _costs(run: Run, name: str) -> list[Row]:
+    if name in run.header.unmeasured:
+        return [Row((episode.case_id, episode.repeat), None, "was not recorded") for episode in run.episodes]
     spent = _SPENT[name.removesuffix("_p50").removesuffix("_p95")]
     unknown = sum(spent(episode) is None for episode in run.episodes)
     if unknown:  # the mean over the calls whose price is known would look like the price of all

@@ -21,6 +21,8 @@ from workbench.core import (
     AgentError,
     Case,
     EvaluationError,
+    ExpectedState,
+    Persona,
     Prediction,
     Step,
     ToolCall,
@@ -28,7 +30,6 @@ from workbench.core import (
     boundary,
     nearest,
 )
-from workbench.core.evalset import ExpectedState, Persona
 from workbench.evals.users import Message, ScriptedUser, SimulatedUser, SimulatorError, SpeakingUser
 from workbench.evals.worlds import World, Worlds
 

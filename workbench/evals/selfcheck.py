@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 from pydantic import Field, JsonValue
 
-from workbench.core import Case, Episode, ExpectedCall, Prediction, Record, Score, ToolSpec
-from workbench.core.evalset import ExpectedState
+from workbench.core import Case, Episode, ExpectedCall, ExpectedState, Prediction, Record, Score, ToolSpec
 from workbench.evals.calls import grade_value
 from workbench.evals.metric import metric
 from workbench.evals.schema import misfit

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from pydantic import JsonValue
 
-from workbench.core.evalset import ExpectedState
+from workbench.core import ExpectedState
 
 State = dict[str, JsonValue]
 

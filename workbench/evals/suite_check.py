@@ -2,11 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from workbench.core import AgentError, Case, WorkbenchError, boundary, nearest
-from workbench.core.evalset import ExpectedResistance, ExpectedState
-from workbench.datasets import Problem
-from workbench.datasets.suite import Suite, SuiteCase
-from workbench.datasets.suite_checks import check_cases
+from workbench.core import AgentError, Case, ExpectedResistance, ExpectedState, WorkbenchError, boundary, nearest
+from workbench.datasets import Problem, Suite, SuiteCase, check_cases
 from workbench.evals.metric import METRICS
 from workbench.evals.resistance import holds
 from workbench.evals.selfcheck import selfcheck

@@ -8,8 +8,17 @@ import contextvars
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from workbench.core import BudgetExceeded, EvaluationError, LMError, Record, ToolCall, boundary
-from workbench.core.evalset import Persona, Reply, UserScript
+from workbench.core import (
+    BudgetExceeded,
+    EvaluationError,
+    LMError,
+    Persona,
+    Record,
+    Reply,
+    ToolCall,
+    UserScript,
+    boundary,
+)
 
 if TYPE_CHECKING:
     import dspy

@@ -12,8 +12,7 @@ from typing import Protocol
 
 from pydantic import Field, JsonValue, TypeAdapter, ValidationError
 
-from workbench.core import AgentError, DataError, Record, ToolSpec, boundary, nearest
-from workbench.core.evalset import ExpectedState
+from workbench.core import AgentError, DataError, ExpectedState, Record, ToolSpec, boundary, nearest
 from workbench.evals.schema import misfit
 from workbench.evals.state import State, equal
 

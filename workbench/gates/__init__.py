@@ -14,12 +14,17 @@ from workbench.gates.family import holm
 from workbench.gates.gate import check, render_verdict
 from workbench.gates.guard import Alarm, Pact, make_pact, render_alarms, weakened
 from workbench.gates.rule import Rule, check_names, describe
+from workbench.gates.sequential import Decision, Plan, decide, draw_order, match_fixed
+from workbench.gates.sequential_bounds import Design
 from workbench.gates.waiver import Terms, check_waivers
 from workbench.gates.witness import Presented, contradictions
 
 __all__ = [
     "Alarm",
+    "Decision",
+    "Design",
     "Pact",
+    "Plan",
     "Presented",
     "Rule",
     "Terms",
@@ -27,9 +32,12 @@ __all__ = [
     "check_names",
     "check_waivers",
     "contradictions",
+    "decide",
     "describe",
+    "draw_order",
     "holm",
     "make_pact",
+    "match_fixed",
     "render_alarms",
     "render_verdict",
     "weakened",

@@ -4,10 +4,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from workbench.core import Run
-from workbench.evals import COSTS, measure
-from workbench.evals.comparison import Pairs, pair
-from workbench.evals.sample import Sample, draw
-from workbench.evals.significance import Tails, mean_tails, quantile_tails, share_tails
+from workbench.evals import COSTS, Pairs, Sample, Tails, draw, mean_tails, measure, pair, quantile_tails, share_tails
 from workbench.gates.rule import Rule
 
 

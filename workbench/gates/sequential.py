@@ -24,8 +24,7 @@ from pydantic import Field, model_validator
 from scipy.special import ndtr
 
 from workbench.core import EvaluationError, Record, nearest, stream
-from workbench.evals import signed
-from workbench.evals.interval import NO_INTERVAL, Codes, Floats, Interval
+from workbench.evals import NO_INTERVAL, Codes, Floats, Interval, signed
 from workbench.gates.sequential_bounds import MOST_LOOKS, Bounds, Design, Shares, bounds, drift, foresee
 from workbench.gates.sequential_interval import spread
 
@@ -124,6 +123,9 @@ class _Look(NamedTuple):
     interval: Interval
     reached: float | None
     """The estimate's distance from the threshold towards the claim, in standard errors of a normal distribution."""
+    show: float
+    give_up: float
+    """The bounds of this look, in the same unit."""
 
 
 def draw_order(clusters: Collection[str], seed: int) -> tuple[str, ...]:
@@ -210,13 +212,15 @@ def _look(plan: Plan, place: int, tried: _Tried) -> _Look:
     clusters = plan.looks[place]
     cases = tried.ends[clusters]
     values, members = tried.values[:cases], tried.members[:cases]
-    found = spread(values, members)
+    limits, found = plan.bounds, spread(values, members)
+    show, give_up = limits.show[place], limits.give_up[place]
     interval, reached = NO_INTERVAL, None
     if found is not None:
-        interval = found.interval(2 * float(ndtr(-plan.bounds.show[place])))
+        interval = found.interval(2 * float(ndtr(-show)))
         above = found.distance(plan.threshold)
         reached = -above if plan.claim == "worse" else above
-    return _Look(place, clusters, cases, float(values.mean()) if cases else None, interval, reached)
+    estimate = float(values.mean()) if cases else None
+    return _Look(place, clusters, cases, estimate, interval, reached, show, give_up)
 
 
 def _judge(plan: Plan, look: _Look) -> tuple[State, str]:
@@ -225,13 +229,13 @@ def _judge(plan: Plan, look: _Look) -> tuple[State, str]:
     if look.reached is None:
         why = "too few clusters are scored for an interval"
         return ("INCONCLUSIVE", why) if last else ("CONTINUE", why)
-    threshold, show = signed(plan.threshold), plan.bounds.show[look.place]
+    threshold = signed(plan.threshold)
     up, down = f"all of the interval is above {threshold}", f"all of the interval is below {threshold}"
-    if look.reached >= show:
+    if look.reached >= look.show:
         return ("FAIL", down) if plan.claim == "worse" else ("PASS", up)
-    if look.reached <= -show:
+    if look.reached <= -look.show:
         return ("PASS", up) if plan.claim == "worse" else ("FAIL", down)
-    if not last and look.reached > plan.bounds.give_up[look.place]:
+    if not last and look.reached > look.give_up:
         return "CONTINUE", "the answer is not clear yet"
     hope = "the interval contains" if last else "there is little hope that the rest would move the interval off"
     if plan.claim == "worse":

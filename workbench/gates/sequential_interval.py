@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import ndtri, stdtr
 
-from workbench.evals.interval import NO_INTERVAL, Codes, Floats, Interval, difference_moments, student
+from workbench.evals import NO_INTERVAL, Codes, Floats, Interval, difference_moments, student
 
 
 class Spread(NamedTuple):

@@ -54,8 +54,7 @@ def waive(findings: Sequence[Finding], terms: Terms) -> tuple[tuple[Finding, ...
             notes.append(f"the waiver of {waiver.owner} for {waiver.rule!r} expired on {waiver.expires} and is ignored")
         elif all(findings[place].status == "PASS" for place in places):
             notes.append(f"the waiver of {waiver.owner} for {waiver.rule!r} is not needed: the rule passes")
-        else:
+        else:  # rules in the same words rest on the same evidence, so none of them passes
             for place in places:
-                if findings[place].status != "PASS":
-                    waived[place] = findings[place].model_copy(update={"waiver": waiver})
+                waived[place] = findings[place].model_copy(update={"waiver": waiver})
     return tuple(waived), tuple(notes)

@@ -9,8 +9,7 @@ from pydantic import Field, JsonValue, ValidationError, field_validator
 
 from workbench.agents import AgentSpec
 from workbench.core import Budget, ConfigError, Correction, Record, Waiver, WorkbenchError, nearest
-from workbench.datasets import BFCL_SETS, load_registry
-from workbench.datasets.yaml_lines import explain, read_located
+from workbench.datasets import BFCL_SETS, explain, load_registry, read_located
 from workbench.evals import METRICS
 from workbench.gates import Rule, Terms, check_names, check_waivers
 from workbench.lms import EMBEDDED, LMSpec, check

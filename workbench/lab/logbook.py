@@ -3,17 +3,19 @@
 Apart from `release`, since importing MLflow takes as long as a whole run that has nothing left to do.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
 
 from workbench.agents import prompt_template
-from workbench.core import Report, Usage, Verdict, read_run, short
-from workbench.evals import compare, render_comparison, render_report, summarize
+from workbench.core import Case, EvalSet, Report, Usage, Verdict, read_run, short
+from workbench.evals import Evidence, compare, measure_kpis, render_comparison, render_report, summarize, worst
 from workbench.gates import render_verdict
 from workbench.lab.bench import Bench
 from workbench.lab.outcome import Folders
 from workbench.lab.stages import CHALLENGER, found, runs_of, verdict_of
+from workbench.lab.stored import StoredRun
 from workbench.lab.workspace import Shipped
 from workbench.lms import totals
 from workbench.optimize import Optimized, knobs
@@ -24,15 +26,22 @@ from workbench.tracking import (
     RunLog,
     Store,
     describe_data,
+    draw_report,
     finish,
     log_experiment,
+    log_kpis,
     log_outcome,
+    log_page,
     log_run,
     log_traces,
     open_store,
     register_package,
     register_prompt,
+    render_run_page,
 )
+
+WORST = 10
+"""Episodes that a report shows with everything that happened in them."""
 
 
 def log_all(bench: Bench, folders: Folders) -> Shipped:
@@ -59,6 +68,41 @@ def log_release(bench: Bench, package: Path, digest: str, *, mlflow_run: str, ve
     """
     store = open_store(bench.workspace.folder)
     register_package(store, mlflow_run, package, name=bench.experiment.name, digest=digest, verdict=verdict)
+
+
+def log_suite_run(workspace: Path, stored: StoredRun, cases: EvalSet, *, model: str) -> Shipped:
+    """Log a run on a suite beside the others on that suite: scores, KPIs, page and traces; the run in the store.
+
+    Logging the same run again changes nothing. Raises: TrackingError if the store refuses.
+    """
+    store, run, report = open_store(workspace), stored.run, summarize(stored.run)
+    data = describe_data(cases)
+    suite = ExperimentLog(
+        name=f"suite {cases.name}", question=f"How well do agents do on {cases.name}?", seed=0, lm=model, data=data
+    )
+    parent = log_experiment(store, suite)
+    log = RunLog(
+        name=run.header.agent,
+        role="candidate",
+        agent_digest=run.header.agent_digest,
+        params={"suite": short(cases.digest), "source": run.header.source},
+        reports=(report,),
+        data=data,
+    )
+    run_id = log_run(store, parent, log)
+    log_kpis(store, run_id, measure_kpis(Evidence(runs=(run,))), run)
+    log_traces(store, run_id, cases.test, run, model=model, limit=None)
+    log_page(store, run_id, run_page(stored, cases.test))
+    finish(store, parent)
+    return Shipped(mlflow_run=run_id)
+
+
+def run_page(stored: StoredRun, cases: Sequence[Case]) -> str:
+    """One page of a run that needs nothing beside it: lines, slices, KPIs, plots and the worst episodes."""
+    run, report = stored.run, summarize(stored.run)
+    kpis = measure_kpis(Evidence(runs=(run,)))
+    shown = worst(run, WORST, cases=cases)
+    return render_run_page(report, shown, draw_report(report), source=run.header.source, kpis=kpis)
 
 
 def _experiment_log(bench: Bench, folders: Folders) -> ExperimentLog:
@@ -147,6 +191,9 @@ def _outcome(bench: Bench, folders: Folders) -> Outcome:
         metric=bench.experiment.gate[0].metric,
         candidates=_candidates(found(folders.optimized), calls[1]),
         usage=_usage(pl.concat(calls)),
+        worst=worst(challenger, WORST, cases=bench.evalset(folders.evalset).test),
+        kpis=measure_kpis(Evidence(runs=(challenger,), baseline=(champion,))),
+        source=challenger.header.source,
         texts={
             **{f"report_{name}.txt": render_report(report) for name, report in reports.items()},
             "comparison.txt": "\n".join(render_comparison(comparison) for comparison in comparisons),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from workbench.core import Case, DataError, Record, read_record, read_records, write_records
+from workbench.core import DataError, Record, read_record, read_records, write_records
 from workbench.datasets import Lesson
 from workbench.evals import (
     Agreement,
@@ -20,7 +20,7 @@ from workbench.evals import (
     reviewed_rate,
     sample_reviews,
 )
-from workbench.lab.stored import StoredRun, cases_of, find_run
+from workbench.lab.stored import StoredRun, cases_of, find_run, known_cases
 from workbench.lab.workspace import Shipped
 
 ITEMS, REVIEWS = "items.jsonl", "reviews.jsonl"
@@ -47,7 +47,7 @@ def draw_sample(workspace: Path, name: str, request: ReviewRequest) -> tuple[Pat
     """
     stored = find_run(workspace, name)
     folder = _folder(workspace, stored)
-    items = sample_reviews(stored.run, _known_cases(workspace, stored), request)
+    items = sample_reviews(stored.run, known_cases(workspace, stored), request)
     path = folder / ITEMS
     if (folder / REVIEWS).exists() and list(read_records(path, ReviewItem)) != list(items):
         raise DataError(f"review {stored.name!r} ({path}): has reviews of another sample; move the folder away first")
@@ -164,14 +164,6 @@ def _items(folder: Path) -> tuple[ReviewItem, ...]:
 def _reviews(folder: Path) -> tuple[Review, ...]:
     path = folder / REVIEWS
     return tuple(read_records(path, Review)) if path.exists() else ()
-
-
-def _known_cases(workspace: Path, stored: StoredRun) -> tuple[Case, ...]:
-    """None for a run that was recorded elsewhere: then the reviewer sees no expectation."""
-    try:
-        return cases_of(workspace, stored)
-    except DataError:
-        return ()
 
 
 def _mlflow_run(stored: StoredRun) -> str:

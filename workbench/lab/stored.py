@@ -43,3 +43,8 @@ def cases_of(workspace: Path, stored: StoredRun) -> tuple[Case, ...]:
         if evalset.digest == wanted:
             return tuple(evalset.split(stored.run.header.split))
     raise DataError(f"run {stored.name!r} ({stored.folder}): its eval set {short(wanted)} is not in the workspace")
+
+
+def known_cases(workspace: Path, stored: StoredRun) -> tuple[Case, ...]:
+    """The cases that a run was made on; none for one that was recorded elsewhere: nobody knows what it expected."""
+    return () if (stored.folder / "recording.json").exists() else cases_of(workspace, stored)

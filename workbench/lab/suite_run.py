@@ -6,17 +6,35 @@ from pathlib import Path
 from typing import NamedTuple
 
 from workbench.agents import Agent
-from workbench.core import Case, ConfigError, DataError, Run, digest_json, short, write_record, write_run
-from workbench.core.evalset import ExpectedState, Persona
-from workbench.datasets.suite import build_suite, read_suites
-from workbench.evals import EvaluationRequest, bind_metrics, evaluate
-from workbench.evals.scenario import InWorld
-from workbench.evals.suite_check import applicable, check_suites
-from workbench.evals.worlds import known_worlds
+from workbench.core import (
+    Case,
+    ConfigError,
+    DataError,
+    EvalSet,
+    ExpectedState,
+    Persona,
+    digest_json,
+    read_record,
+    short,
+    write_record,
+    write_run,
+)
+from workbench.datasets import build_suite, read_suites
+from workbench.evals import (
+    EvaluationRequest,
+    InWorld,
+    Worlds,
+    applicable,
+    bind_metrics,
+    check_suites,
+    evaluate,
+    known_worlds,
+)
 from workbench.lab import stages
 from workbench.lab.bench import Bench
 from workbench.lab.experiment import read_experiment
-from workbench.lab.workspace import Workspace
+from workbench.lab.stored import StoredRun
+from workbench.lab.workspace import Shipped, Workspace
 from workbench.lms import CallStore, LMSpec, connect, scope
 from workbench.packaging import load_package
 
@@ -30,13 +48,6 @@ class Candidate(NamedTuple):
     name: str
     agent: Agent
     store: CallStore
-
-
-class SuiteRun(NamedTuple):
-    """A run, and the folder it was written to."""
-
-    folder: Path
-    run: Run
 
 
 @contextmanager
@@ -62,7 +73,7 @@ def open_candidate(workspace: Workspace, *, package: Path | None, experiment: Pa
         candidate.store.close()
 
 
-def try_suite(suite: Path, candidate: Candidate, workspace: Workspace, *, repeats: int = 1) -> SuiteRun:
+def try_suite(suite: Path, candidate: Candidate, workspace: Workspace, *, repeats: int = 1) -> StoredRun:
     """Try the agent on every case of a suite, by every metric that applies, each case in its world.
 
     The run lies in `runs/<suite>-<digest>` beside the eval set it was made on; an interrupted one goes on.
@@ -70,11 +81,7 @@ def try_suite(suite: Path, candidate: Candidate, workspace: Workspace, *, repeat
     Raises: DataError if the suite can't be read or fails its check: what it measures would mean something else.
     """
     worlds = known_worlds()
-    problems = check_suites(read_suites(suite), worlds)
-    if problems:
-        raise DataError(f"suite {str(suite)!r}: {len(problems)} problems, the first: {problems[0].message}")
-    evalset = build_suite(suite)
-    agent = candidate.agent
+    evalset, agent = _trusted(suite, worlds), candidate.agent
     catalogue = agent.index.corpus if agent.spec.pattern == "tool_call" else None
     request = EvaluationRequest(
         agent=candidate.name,
@@ -105,7 +112,29 @@ def try_suite(suite: Path, candidate: Candidate, workspace: Workspace, *, repeat
         )
     write_record(folder / "evalset.json", evalset)
     write_run(folder, run)
-    return SuiteRun(folder, run)
+    return StoredRun(folder.name, folder, run)
+
+
+def track_suite(workspace: Workspace, stored: StoredRun) -> str:
+    """Log a run on a suite to MLflow, once; the id of its run there.
+
+    Raises: TrackingError if the store refuses.
+    """
+    path = stored.folder / "tracked.json"
+    if not path.exists():
+        # MLflow takes seconds to import: who only looks at a run need not wait for it.
+        from workbench.lab.logbook import log_suite_run  # noqa: PLC0415
+
+        evalset = read_record(stored.folder / "evalset.json", EvalSet)
+        write_record(path, log_suite_run(workspace.folder, stored, evalset, model=stored.run.header.source))
+    return Shipped.read(path).mlflow_run
+
+
+def _trusted(suite: Path, worlds: Worlds) -> EvalSet:
+    problems = check_suites(read_suites(suite), worlds)
+    if problems:
+        raise DataError(f"suite {str(suite)!r}: {len(problems)} problems, the first: {problems[0].message}")
+    return build_suite(suite)
 
 
 def _source(agent: Agent, cases: Sequence[Case]) -> str:

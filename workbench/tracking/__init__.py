@@ -20,11 +20,15 @@ os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
 
+from workbench.tracking.kpis import log_kpis, log_page
 from workbench.tracking.outcome import log_outcome
+from workbench.tracking.page import render_run_page
+from workbench.tracking.plots import draw_operating_curve, draw_report
 from workbench.tracking.records import DataLog, ExperimentLog, Outcome, PromptLog, RunLog, describe_data
 from workbench.tracking.registry import register_package, register_prompt
 from workbench.tracking.reviews import ReviewQueue, read_reviews, send_for_review
 from workbench.tracking.runs import RUNS, finish, log_experiment, log_run, read_runs
+from workbench.tracking.scorers import ScorerMetric, metric_scorer, scorer_metric
 from workbench.tracking.store import Store, open_store, ui_command
 from workbench.tracking.traces import log_traces
 
@@ -36,18 +40,26 @@ __all__ = [
     "PromptLog",
     "ReviewQueue",
     "RunLog",
+    "ScorerMetric",
     "Store",
     "describe_data",
+    "draw_operating_curve",
+    "draw_report",
     "finish",
     "log_experiment",
+    "log_kpis",
     "log_outcome",
+    "log_page",
     "log_run",
     "log_traces",
+    "metric_scorer",
     "open_store",
     "read_reviews",
     "read_runs",
     "register_package",
     "register_prompt",
+    "render_run_page",
+    "scorer_metric",
     "send_for_review",
     "ui_command",
 ]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from workbench.core import Run, TrackingError, boundary, canonical_json
-from workbench.evals.kpi import KpiLine
+from workbench.evals import KpiLine
 from workbench.tracking.measures import kpi_metrics, kpi_tags
 from workbench.tracking.rows import add_rows, find_place, write_artifacts
 from workbench.tracking.store import Store
@@ -27,6 +27,18 @@ def log_kpis(store: Store, run_id: str, lines: Sequence[KpiLine], run: Run) -> N
         files = {"kpis.json": table, "scores.csv": _scores(store, run)}
         write_artifacts(place.artifacts(run_id), files)
         add_rows(store, run_id, place.start, kpi_metrics(clean), kpi_tags(clean))
+
+
+def log_page(store: Store, run_id: str, page: str) -> None:
+    """Put the page of a run among its artifacts as report.html, in place of an earlier one.
+
+    Raises: TrackingError if the store refuses or does not know the run.
+    """
+    with boundary(TrackingError, f"run {run_id!r}: its page can't be logged"):
+        place = find_place(store, run_id)
+        if place is None:
+            raise TrackingError(f"run {run_id!r}: was never logged; log it before its page")
+        write_artifacts(place.artifacts(run_id), {"report.html": page.encode()})
 
 
 def _scores(store: Store, run: Run) -> bytes:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pydantic import JsonValue
 
 from workbench.core import Comparison, Line, Report, Usage, canonical_json, digest_json, short
-from workbench.evals.kpi import KpiLine
+from workbench.evals import KpiLine
 
 _ALLOWED = re.compile(r"[^\w./: -]")
 _LONGEST = 400  # characters of a parameter: what a table's cell can show; the whole spec is in spec.json

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from workbench.core import Comparison, Finding, Line, Record, Report, Usage, short
-from workbench.evals.worst import Worst
+from workbench.evals import KpiLine, Worst
 from workbench.safety import Redactor, environment_secrets
 from workbench.tracking.page_case import render_cases
 from workbench.tracking.page_table import bounds, coverage, document, image, measure, number, section, table, text
@@ -13,6 +13,7 @@ from workbench.tracking.records import Outcome, RunLog
 R = TypeVar("R", bound=Record)
 
 _PLACED = ("scores.png", "slices.png")
+_KPIS = ("", "estimate, 95 % interval", "better", "n", "coverage", "remark", "evidence")
 _LINES = ("", "estimate, 95 % interval", "cases scored", "clusters", "remark")
 
 
@@ -35,6 +36,7 @@ def render(outcome: Outcome, images: Mapping[str, bytes]) -> str:
         section(f"Scores on {winner.split}", table(head, _pairs(outcome, "score")) + _plot(images, "scores.png")),
         section(f"Costs on {winner.split}", table(head, _pairs(outcome, "cost"))),
         _spent(outcome.usage),
+        section("KPIs of the winner", table(_KPIS, map(_kpi, outcome.kpis))),
         section(
             "Differences on the same cases",
             table(("metric", "winner minus baseline", "p", "better", "worse"), map(_comparison, outcome.comparisons)),
@@ -47,8 +49,15 @@ def render(outcome: Outcome, images: Mapping[str, bytes]) -> str:
     return document(f"{verdict.status}: {winner.agent}", body)
 
 
-def render_run_page(report: Report, worst: Sequence[Worst], images: Mapping[str, bytes], *, source: str = "") -> str:
-    """One run without a gate: scores, costs, plots, slices, failures, worst cases.
+def render_run_page(
+    report: Report,
+    worst: Sequence[Worst],
+    images: Mapping[str, bytes],
+    *,
+    source: str = "",
+    kpis: Sequence[KpiLine] = (),
+) -> str:
+    """One run without a gate: scores, costs, KPIs, plots, slices, failures, worst cases.
 
     `source` is the label of the run's header, which stands beside the figures. Texts are redacted.
     """
@@ -62,6 +71,7 @@ def render_run_page(report: Report, worst: Sequence[Worst], images: Mapping[str,
         f"<p><small>{digests}; no gate has decided on it</small></p>",
         section("Scores", table(_LINES, _rows(report, "score")) + _plot(images, "scores.png")),
         section("Costs", table(_LINES, _rows(report, "cost"))),
+        section("KPIs", table(_KPIS, map(_kpi, map(_clean, kpis)))),
         *_other_plots(images),
         section("Slices", _plot(images, "slices.png") + slices),
         section("Failed episodes", table(("blame", "kind", "episodes"), _failures(report))),
@@ -129,6 +139,13 @@ def _label(source: str) -> str:
 def _rows(report: Report, kind: str) -> Iterable[Sequence[str]]:
     lines = (line for line in report.lines if line.kind == kind)
     return ((line.name, measure(line), coverage(line), str(line.clusters), line.reason) for line in lines)
+
+
+def _kpi(line: KpiLine) -> Sequence[str]:
+    unit = "" if line.unit == "1" else f" {line.unit}"
+    shown = "unmeasured" if line.estimate is None else f"{number(line.estimate)}{unit}{bounds(line.low, line.high)}"
+    covered = "" if line.coverage is None else f"{100 * line.coverage:.3g} %"
+    return line.name, shown, line.direction, str(line.n), covered, line.reason, line.source
 
 
 def _pairs(outcome: Outcome, kind: str) -> Iterable[Sequence[str]]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pydantic import JsonValue
 
 from workbench.core import Episode, Score, Step
-from workbench.evals.worst import Worst
+from workbench.evals import Worst
 from workbench.tracking.page_table import number, table, text
 
 _LONGEST = 4000  # characters of one step's inputs or outputs: a page of ten cases stays readable and below a megabyte

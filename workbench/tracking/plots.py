@@ -8,7 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from workbench.core import Line, Report
-from workbench.evals.selective import Operating
+from workbench.evals import Operating
 from workbench.tracking.records import Outcome, RunLog
 
 _BASELINE = "#6b7280"

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field, JsonValue
 
 from workbench.core import SPLITS, Comparison, EvalSet, Record, Report, Usage, Verdict, digest_json
-from workbench.evals.worst import Worst
+from workbench.evals import KpiLine, Worst
 
 Role = Literal["baseline", "candidate", "winner"]
 
@@ -66,6 +66,8 @@ class Outcome(Record):
     """Everything the optimizer evaluated."""
     usage: Usage | None = None
     """Everything the execution cost, from the ledger."""
+    kpis: tuple[KpiLine, ...] = ()
+    """The winner's, measured or not."""
     worst: tuple[Worst, ...] = ()
     """The winner's episodes to read first."""
     source: str = ""

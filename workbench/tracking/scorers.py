@@ -14,6 +14,7 @@ from mlflow.genai.scorers import Scorer, scorer
 from pydantic import JsonValue, ValidationError
 
 from workbench.core import (
+    INAPPLICABLE,
     BudgetExceeded,
     Case,
     Episode,
@@ -28,7 +29,7 @@ from workbench.core import (
     digest_json,
     nearest,
 )
-from workbench.evals import INAPPLICABLE, Metric
+from workbench.evals import Metric
 
 _WORDS = {"yes": 1.0, "no": 0.0, "true": 1.0, "false": 0.0, "pass": 1.0, "fail": 0.0}
 """What judges of MLflow answer with instead of a number."""

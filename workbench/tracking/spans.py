@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-from workbench.core import Case, Episode, ExpectedAnswer, ExpectedCall, Score, Usage, digest_json
+from workbench.core import Case, Episode, ExpectedAnswer, ExpectedCall, ExpectedState, Score, Usage, digest_json
 from workbench.safety import Redactor
 
 Value = str | int | float | bool | None
@@ -197,10 +197,13 @@ def _short_answer(episode: Episode) -> str:
 
 def _expected(case: Case) -> str:
     """What would be right, as one line: a call with the values each argument may have."""
-    if isinstance(case.expected, ExpectedCall):
-        choices = ((name, " or ".join(map(_dump, values))) for name, values in case.expected.arguments.items())
-        return f"{case.expected.tool.name}({', '.join(f'{name}={values}' for name, values in choices)})"
-    return " or ".join(case.expected.answers) if isinstance(case.expected, ExpectedAnswer) else "abstained"
+    task = case.task
+    if isinstance(task, ExpectedCall):
+        choices = ((name, " or ".join(map(_dump, values))) for name, values in task.arguments.items())
+        return f"{task.tool.name}({', '.join(f'{name}={values}' for name, values in choices)})"
+    if isinstance(task, ExpectedState):
+        return f"state: {_dump(task.state)}"
+    return " or ".join(task.answers) if isinstance(task, ExpectedAnswer) else "abstained"
 
 
 def _usage(usage: Usage) -> dict[str, str]:

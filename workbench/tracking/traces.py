@@ -6,7 +6,7 @@ import sqlalchemy
 from mlflow.store.tracking.dbmodels.models import SqlAssessments, SqlSpan, SqlTraceInfo, SqlTraceMetadata, SqlTraceTag
 
 from workbench.core import Case, Run, TrackingError, boundary
-from workbench.evals.worst import attempt, scores_of, worst_first
+from workbench.evals import attempt, scores_of, worst_first
 from workbench.tracking.rows import find_place, set_tag
 from workbench.tracking.spans import Row, TraceContext, TraceRows, trace_id, trace_rows
 from workbench.tracking.store import Store
