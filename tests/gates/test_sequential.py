@@ -96,13 +96,11 @@ def test_a_plan_that_matches_a_fixed_one_is_a_little_longer() -> None:
 
 
 def test_a_reserve_is_a_share_on_top() -> None:
-    """Rounded up to a whole cluster, but not for what the share loses in its last digit."""
-    enough = match_fixed(60, Design(), every=2, reserve=0)
+    """To the nearest cluster."""
+    found = [match_fixed(60, Design(), every=2, reserve=share) for share in (0, 0.005, 0.01, 0.1)]
 
-    assert 70 == enough
-    assert 77 == match_fixed(60, Design(), every=2, reserve=0.1)
-    assert 71 == match_fixed(60, Design(), every=2, reserve=0.001)
-    assert enough < match_fixed(60, Design(), every=2)
+    assert [70, 70, 71, 77] == found
+    assert 74 == match_fixed(60, Design(), every=2)
 
 
 @pytest.mark.parametrize(
