@@ -252,18 +252,8 @@ def main(arguments: Sequence[str]) -> int:
     cells = [(one.name, f"{one.value:.4g}", one.target, "met" if one.met else "MISSED") for one in shown]
     print(render_table(("figure", "measured", "target", ""), cells))
     if options.json is not None:
-        rows = [
-            {
-                "pool": row.pool,
-                "drawing": row.drawing,
-                "tasks": row.tasks,
-                "drop": row.drop,
-                "blocked": row.blocked,
-                "covered": row.coverage,
-                "comparisons": row.comparisons,
-            }
-            for row in (*alarms, *planted_rows)
-        ]
+        fields = ("pool", "drawing", "tasks", "drop", "blocked", "coverage", "comparisons")
+        rows = [{name: getattr(row, name) for name in fields} for row in (*alarms, *planted_rows)]
         result = {"figures": [vars(one) for one in shown], "rows": rows}
         options.json.write_text(json.dumps(result, indent=1) + "\n")
     return 0 if all(one.met for one in shown) else 1

@@ -96,7 +96,7 @@ def test_a_key_is_not_said_aloud(tmp_path, monkeypatch):
     ("words", "message"),
     [
         (("report", "show"), "holds no outcome; run an experiment first"),
-        (("report", "compare", "a", "b"), "holds no run; run an experiment first"),
+        (("report", "compare", "a", "b"), "holds no run; run an experiment or a suite first"),
         (("report", "html"), "holds no outcome; run an experiment first"),
         (("gate", "show"), "holds no outcome; run an experiment first"),
         (("calls", "show"), "holds no calls; run an experiment first"),

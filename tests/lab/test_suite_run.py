@@ -40,7 +40,7 @@ def candidate(folder: Path) -> Candidate:
 def test_an_agent_is_tried_on_every_kind_of_case(tmp_path: Path) -> None:
     """The run is kept with the version it was made on, has slices, and is not made twice."""
     tried = candidate(tmp_path)
-    folder, run = try_suite(SUITES, tried, Workspace(tmp_path))
+    _name, folder, run = try_suite(SUITES, tried, Workspace(tmp_path))
     evalset = build_suite(SUITES)
 
     assert folder.parent == tmp_path / "runs"

@@ -7,7 +7,7 @@ failed by the infrastructure's or a simulator's fault: that was no attempt of th
 """
 
 import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing, contextmanager
 from contextvars import copy_context
@@ -105,11 +105,7 @@ def evaluate(
     header = request.header(graders)
     with _open(journal, header) as kept:
         entries = {} if kept is None else {key: entry for key, entry in kept.entries.items() if _stands(entry)}
-        work = [
-            _Work(case, repeat, entries[key].episode if key in entries else None)
-            for case, repeat in tries
-            if (key := (case.case_id, repeat)) not in entries or not entries[key].scores
-        ]
+        work = _left(tries, entries)
         progress = _Progress(on_case, len(tries), len(tries) - len(work))
         with closing(_run_all(_Attempt(agent, graders, kept), work, request.workers)) as finished:
             for entry in finished:
@@ -123,6 +119,15 @@ def evaluate(
         episodes=tuple(entry.episode for entry in ordered),
         scores=tuple(score for entry in ordered for score in entry.scores),
     )
+
+
+def _left(tries: Sequence[tuple[Case, int]], entries: Mapping[tuple[str, int], Entry]) -> list["_Work"]:
+    """What has to be tried, and what only has to be graded anew."""
+    return [
+        _Work(case, repeat, entries[key].episode if key in entries else None)
+        for case, repeat in tries
+        if (key := (case.case_id, repeat)) not in entries or not entries[key].scores
+    ]
 
 
 def _tries(cases: Sequence[Case], request: EvaluationRequest) -> list[tuple[Case, int]]:

@@ -42,9 +42,16 @@ def check(
     check_waivers(terms.waivers, rules)
     check_comparable(champion, challenger)
     trial = Trial(champion, challenger, alpha, seed)
-    findings, notes = waive(settle(rules, [collect(rule, trial) for rule in rules], alpha, terms), terms)
+    found = waive(settle(rules, [collect(rule, trial) for rule in rules], alpha, terms), terms)
+    return _verdict(rules, trial, terms, *found)
+
+
+def _verdict(
+    rules: Sequence[Rule], trial: Trial, terms: Terms, findings: tuple[Finding, ...], notes: tuple[str, ...]
+) -> Verdict:
     open_ones = [finding.status for finding in findings if not finding.holds]
     rules_digest = digest_json([rule.model_dump(mode="json") for rule in rules])
+    challenger, champion = trial.challenger, trial.champion
     return Verdict(
         status=min(open_ones, key=_WORST_FIRST.index, default="PASS"),
         findings=findings,
@@ -54,8 +61,8 @@ def check(
         champion_run_digest=champion.digest,
         evalset_digest=challenger.header.evalset_digest,
         rules_digest=rules_digest,
-        seed=seed,
-        alpha=alpha,
+        seed=trial.seed,
+        alpha=trial.alpha,
         correction=terms.correction,
         today=terms.today,
         notes=notes,
