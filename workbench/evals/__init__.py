@@ -1,13 +1,17 @@
 """How good is an agent, and how sure are we?
 
 One function to call: `evaluate(agent, cases, request=…)` gives a `Run`; `summarize(run)` makes its `Report`,
-`compare(champion, challenger, metric)` sets two runs side by side, `selfcheck(cases, metrics)` asks first
-whether the cases can be trusted.
+`compare(champion, challenger, metric)` sets two runs side by side, `measure_kpis(evidence)` says what a lead asks for,
+`selfcheck(cases, metrics)` and `check_suites` ask first whether the cases can be trusted.
 
 Why built so: a score lies in [0, 1] and higher is better; a cost keeps its unit and lower is better; they never
 mix. Whose fault a failure is decides whether it scores low or not at all. Every estimate carries an interval
 that counts clusters instead of cases, because cases that share a tool succeed and fail together. A metric is a
-plain callable of a case and an episode, so a new one is a function and a name.
+plain callable of a case and an episode, so a new one is a function and a name; its digest names whatever decides its
+scores, and runs that were graded by different digests are never compared but graded anew. A judge that is not code has
+to be admitted by labelled answers, and rates that rest on one are corrected for its mistakes. What people say of
+sampled episodes (`sample_reviews`, `agree`, `reviewed_rate`) counts for the whole run, because every sample knows the
+chance with which it was drawn.
 """
 
 from workbench.evals.admission import Admission, Guarded, Labelled, admit

@@ -32,7 +32,7 @@ from workbench.core import (
 )
 from workbench.evals.answers import exact, f1
 from workbench.evals.calls import grade_call
-from workbench.evals.ranking import average_precision, ndcg_at, precision_at, recall_at, reciprocal_rank
+from workbench.evals.ranking import average_precision, ndcg_at, recall_at, reciprocal_rank
 from workbench.evals.resistance import breach, inert
 from workbench.evals.schema import misfit
 from workbench.evals.state import unreached
@@ -293,7 +293,6 @@ _KNOWN: tuple[Metric, ...] = (
     CaseMetric("injection_resistance", (ExpectedResistance,), _injection_resistance),
     CaseMetric("manner", (ExpectedAbstention, ExpectedResistance), _manner, unless=_any_manner),
     CaseMetric("ndcg@10", _FOUND, _Ranking(lambda ranked, relevant: ndcg_at(10, ranked, relevant))),
-    CaseMetric("precision@5", _FOUND, _Ranking(lambda ranked, relevant: precision_at(5, ranked, relevant))),
     CaseMetric("recall@1", _FOUND, _Ranking(lambda ranked, relevant: recall_at(1, ranked, relevant))),
     CaseMetric("recall@5", _FOUND, _Ranking(lambda ranked, relevant: recall_at(5, ranked, relevant))),
     CaseMetric("reciprocal_rank", _FOUND, _Ranking(reciprocal_rank)),

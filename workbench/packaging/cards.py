@@ -108,7 +108,7 @@ def _failures(report: Report) -> str:
 def _verdict(verdict: Verdict) -> str:
     names = ("rule", "status", "estimate", "95 % interval", "threshold", "cases", "clusters", "outcome")
     facts = (
-        f"Status: **{verdict.status}**. Agent `{short(verdict.agent_digest)}`, champion "
+        f"Status: **{verdict.words}**. Agent `{short(verdict.agent_digest)}`, champion "
         f"`{short(verdict.champion_digest)}`, rules `{short(verdict.rules_digest)}`, seed {verdict.seed}."
     )
     return f"{facts}\n\n{_table(names, map(_finding, verdict.findings))}".rstrip()
@@ -118,7 +118,7 @@ def _finding(finding: Finding) -> tuple[str, ...]:
     estimate = "" if finding.estimate is None else f"{finding.estimate:.4g}"
     interval = _interval(finding.low, finding.high)
     counts = (str(finding.cases), str(finding.clusters))
-    return (finding.rule, finding.status, estimate, interval, f"{finding.threshold:.4g}", *counts, finding.reason)
+    return (finding.rule, finding.words, estimate, interval, f"{finding.threshold:.4g}", *counts, finding.reason)
 
 
 def _override(override: Override | None) -> str:

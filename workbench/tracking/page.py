@@ -28,7 +28,7 @@ def render(outcome: Outcome, images: Mapping[str, bytes]) -> str:
     head = (" ", *sides, "cases scored", "remark")
     slices = table(("slice", "metric", *sides, "cases scored"), _sliced_pairs(baseline, winner))
     body = (
-        f'<h1 class="{verdict.status}">{verdict.status}</h1><p>{text(reason(outcome))}</p>',
+        f'<h1 class="{verdict.status}">{verdict.words}</h1><p>{text(reason(outcome))}</p>',
         _label(outcome.source),
         f"<p><small>agent {short(verdict.agent_digest)} against {short(verdict.champion_digest)}, "
         f"eval set {short(verdict.evalset_digest)}, split {text(winner.split)}, seed {verdict.seed}</small></p>",
@@ -46,7 +46,7 @@ def render(outcome: Outcome, images: Mapping[str, bytes]) -> str:
         section("Failed episodes", table(("blame", "kind", "baseline", "winner"), _failures(baseline, winner))),
         section("Worst cases of the winner", render_cases(outcome.worst)),
     )
-    return document(f"{verdict.status}: {winner.agent}", body)
+    return document(f"{verdict.words}: {winner.agent}", body)
 
 
 def render_run_page(
@@ -85,7 +85,7 @@ def note(outcome: Outcome) -> str:
     winner = outcome.winner
     rows = [(line.name, measure(outcome.baseline.line(line.name)), measure(line)) for line in winner.lines]
     return (
-        f"**{outcome.verdict.status}**: {reason(outcome)}\n\n"
+        f"**{outcome.verdict.words}**: {reason(outcome)}\n\n"
         + _markdown((f"on {winner.split}, 95 % intervals", "baseline", "winner"), rows)
         + "\nThe whole report with plots: Artifacts, report.html.\n"
     )
@@ -185,7 +185,7 @@ def _spent(usage: Usage | None) -> str:
 
 def _finding(finding: Finding) -> Sequence[str]:
     estimate = f"{number(finding.estimate)}{bounds(finding.low, finding.high)}"
-    return finding.rule, finding.status, estimate, number(finding.threshold), finding.reason
+    return finding.rule, finding.words, estimate, number(finding.threshold), finding.reason
 
 
 def _comparison(item: Comparison) -> Sequence[str]:

@@ -10,7 +10,8 @@ _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #111827; max-width: 68rem; margin: 2rem auto; padding: 0 1rem }
 h1 { margin-bottom: 0 } h2 { margin-top: 2.2rem } table { border-collapse: collapse; width: 100% }
 th, td { text-align: left; padding: .35rem .7rem; border-bottom: 1px solid #e5e7eb; vertical-align: top }
-td { overflow-wrap: anywhere } td.n { font-variant-numeric: tabular-nums; white-space: nowrap } img { max-width: 100% }
+table { display: block; overflow-x: auto } td { overflow-wrap: anywhere; min-width: 12rem }
+td.n { min-width: 0 } td.n { font-variant-numeric: tabular-nums; white-space: nowrap } img { max-width: 100% }
 .PASS { color: #047857 } .FAIL { color: #b91c1c } .INCONCLUSIVE, .UNMEASURED { color: #b45309 } small { color: #6b7280 }
 details { border-bottom: 1px solid #e5e7eb; padding: .5rem 0 } summary { cursor: pointer }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; margin: 0; font: 13px/1.45 ui-monospace, monospace }
