@@ -21,7 +21,7 @@ from workbench.evals import (
     sample_reviews,
 )
 from workbench.lab.stored import StoredRun, cases_of, find_run, known_cases
-from workbench.lab.workspace import Shipped
+from workbench.lab.workspace import DONE, Done, Shipped
 
 ITEMS, REVIEWS = "items.jsonl", "reviews.jsonl"
 
@@ -79,7 +79,7 @@ def take_queue(workspace: Path, name: str) -> int:
 
     stored = find_run(workspace, name)
     items = _items(_folder(workspace, stored))
-    found = read_reviews(open_store(workspace), _mlflow_run(stored), items, run=stored.run)
+    found = read_reviews(open_store(workspace), _mlflow_run(workspace, stored), items, run=stored.run)
     return take_reviews(workspace, name, found)
 
 
@@ -93,7 +93,7 @@ def send_queue(workspace: Path, name: str, *, queue: str, reviewers: Sequence[st
     stored = find_run(workspace, name)
     items = _items(_folder(workspace, stored))
     wanted = ReviewQueue(name=queue, reviewers=tuple(reviewers), model=stored.run.header.source or "unknown")
-    cases, run_id = cases_of(workspace, stored), _mlflow_run(stored)
+    cases, run_id = cases_of(workspace, stored), _mlflow_run(workspace, stored)
     return send_for_review(open_store(workspace), run_id, items, run=stored.run, cases=cases, queue=wanted)
 
 
@@ -166,8 +166,13 @@ def _reviews(folder: Path) -> tuple[Review, ...]:
     return tuple(read_records(path, Review)) if path.exists() else ()
 
 
-def _mlflow_run(stored: StoredRun) -> str:
-    path = stored.folder / "tracked.json"
-    if not path.exists():
-        raise DataError(f"run {stored.name!r} ({stored.folder}): is not in MLflow; it was recorded elsewhere")
-    return read_record(path, Shipped).mlflow_run
+def _mlflow_run(workspace: Path, stored: StoredRun) -> str:
+    """The run in MLflow: noted beside a run on a suite, and by the stage that tracked an experiment's winner."""
+    beside = stored.folder / "tracked.json"
+    if beside.exists():
+        return read_record(beside, Shipped).mlflow_run
+    for file in sorted((workspace / "stages").glob("track-*/tracked.json")):
+        gate = str(read_record(file.with_name(DONE), Done).inputs["gate"])
+        if read_record(workspace / "stages" / gate / DONE, Done).inputs["winner"] == stored.name:
+            return read_record(file, Shipped).winner_run
+    raise DataError(f"run {stored.name!r} ({stored.folder}): is not in MLflow; review its episodes as JSONL")
