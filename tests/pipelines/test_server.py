@@ -74,7 +74,7 @@ def test_an_interrupted_run_ends_soon_and_goes_on(tmp_path):
     said, errors = process.communicate(timeout=120)
 
     assert 130 == process.returncode, errors
-    assert time.monotonic() - began < 90  # what is under way takes minutes
+    assert time.monotonic() - began < 90  # a starved disk; below, what was paid shows that the run did not just end
     assert "stopped; what is done is kept" in errors
     assert "Traceback" not in errors
     before = int(said.split("paid ")[1].split()[0])
