@@ -1,5 +1,6 @@
 """`workbench run` on eight tools with a model that answers by rule, slowly; a test interrupts it."""
 
+import signal
 import sys
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from workbench.lab import Quiet
 from workbench.lms import CallStore
 
 if __name__ == "__main__":
+    # Whoever starts the tests in the background has SIGINT ignored, and children inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     folder, wait_seconds = Path(sys.argv[1]), float(sys.argv[2])
     order, around = surround(folder, "at_least: 0.99", Pupil(wait_seconds=wait_seconds), Quiet())
     try:

@@ -64,7 +64,7 @@ def no_server() -> dict[str, str]:
 
 
 def test_an_interrupted_run_ends_soon_and_goes_on(tmp_path):
-    """Ctrl-C ends soon, however slow the disk, with 130 and says how to go on; the next run pays for nothing twice."""
+    """Ctrl-C ends within seconds with 130 and says how to go on; the next run pays for nothing twice."""
     command = [sys.executable, str(Path(__file__).with_name("interrupted_run.py")), str(tmp_path)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": ROOT, "env": no_server()}
     process = subprocess.Popen([*command, "0.5"], **pipes)
@@ -74,7 +74,7 @@ def test_an_interrupted_run_ends_soon_and_goes_on(tmp_path):
     said, errors = process.communicate(timeout=120)
 
     assert 130 == process.returncode, errors
-    assert time.monotonic() - began < 90  # a starved disk; below, what was paid shows that the run did not just end
+    assert time.monotonic() - began < 15
     assert "stopped; what is done is kept" in errors
     assert "Traceback" not in errors
     before = int(said.split("paid ")[1].split()[0])
