@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from workbench.core import DataError, Run, RunHeader, Verdict, read_record, read_run, short
+from workbench.core import DataError, Run, Verdict, short
 from workbench.evals import Evidence, read_evidence
-from workbench.lab.stored import find_run
+from workbench.lab.stored import find_run, run_folders, runs_held
 
 
 class Window(NamedTuple):
@@ -57,7 +57,7 @@ def _runs(workspace: Path, what: str | None) -> tuple[tuple[Run, ...], tuple[Run
         from workbench.packaging import verify_package
 
         return runs_behind(workspace, verify_package(Path(what)).verdict)
-    if what is not None and any(folder.name.startswith(what) for folder in _folders(workspace)):
+    if what is not None and any(name.startswith(what) for name in run_folders(workspace)):
         return (find_run(workspace, what).run,), ()
     from pipelines.outcomes import kept_outcome
 
@@ -65,15 +65,4 @@ def _runs(workspace: Path, what: str | None) -> tuple[tuple[Run, ...], tuple[Run
 
 
 def _held(workspace: Path, agent_digest: str, run_digest: str) -> tuple[Run, ...]:
-    for folder in _folders(workspace).values():
-        if read_record(folder / "header.json", RunHeader).agent_digest == agent_digest:
-            run = read_run(folder)
-            if run.digest == run_digest:
-                return (run,)
-    return ()
-
-
-def _folders(workspace: Path) -> dict[Path, Path]:
-    """Where each run lies, by the folder that a person names."""
-    stages = {file.parents[1]: file.parent for file in sorted((workspace / "stages").glob("*/test/header.json"))}
-    return stages | {file.parent: file.parent for file in sorted((workspace / "runs").glob("*/header.json"))}
+    return tuple(held.run for held in runs_held(workspace, agent_digest=agent_digest, run_digest=run_digest))

@@ -22,7 +22,7 @@ from workbench.datasets.suite_coverage import cover, render_gaps
 from workbench.datasets.suite_diff import diff_suites, read_version, render_diff
 from workbench.datasets.suite_growth import Lesson, grow_suite
 from workbench.datasets.wheel import fetch, verify
-from workbench.datasets.yaml_lines import explain, read_located
+from workbench.datasets.yaml_lines import fit, read_located
 
 __all__ = [
     "ABSTENTION_SETS",
@@ -49,8 +49,8 @@ __all__ = [
     "cover",
     "default_cache",
     "diff_suites",
-    "explain",
     "fetch",
+    "fit",
     "grow_suite",
     "load_bfcl",
     "load_registry",

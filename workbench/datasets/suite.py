@@ -14,7 +14,7 @@ from pydantic import Field, JsonValue, ValidationError
 
 from workbench.core import Case, DataError, EvalSet, Record, ToolSpec, nearest, read_records
 from workbench.datasets.suite_lines import ALLOWED, ASPECTS, CaseLine, Covers, SuiteKind, Tools, to_expected, tools_of
-from workbench.datasets.yaml_lines import Located, explain, read_located, refuse_what_json_lacks
+from workbench.datasets.yaml_lines import Located, fit, read_located, refuse_what_json_lacks
 
 SUITE_FILE = "suite.yaml"
 
@@ -89,12 +89,7 @@ def read_suite(folder: Path) -> Suite:
     """
     path = folder / SUITE_FILE
     found = read_located(path, noun="suite", error=DataError)
-    try:
-        card = SuiteCard.model_validate(found.data)
-    except ValidationError as cause:
-        wrong = explain(cause, SuiteCard)
-        where = f"{path}:{found.line(wrong.field)}"
-        raise DataError(f"suite ({where}): {'.'.join(wrong.field) or 'the file'}: {wrong.text}") from cause
+    card = fit(found, SuiteCard, noun="suite", path=path, error=DataError)
     tools = _tools(folder, card, found)
     for number, name in enumerate(card.must_cover.tools if tools else ()):
         if name not in tools:
@@ -179,12 +174,7 @@ def _json_items(path: Path) -> Iterator[tuple[JsonValue, Located]]:
 def _case(card: SuiteCard, tools: Tools, path: Path, item: JsonValue, place: Located) -> SuiteCase:
     named = item.get("id") if isinstance(item, dict) else None
     noun = f"case {named!r}" if isinstance(named, str) else "case"
-    try:
-        line = CaseLine.model_validate(item)
-    except ValidationError as cause:
-        wrong = explain(cause, CaseLine)
-        where = f"{path}:{place.line(wrong.field)}"
-        raise DataError(f"{noun} ({where}): {'.'.join(wrong.field) or 'the case'}: {wrong.text}") from cause
+    line = fit(place, CaseLine, noun=noun, path=path, error=DataError, whole="case")
     try:
         expected = to_expected(line.expected, tools)
     except (DataError, ValidationError) as cause:

@@ -3,13 +3,14 @@
 import typing
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import yaml
 from pydantic import JsonValue, ValidationError
 
 from workbench.core import Record, WorkbenchError, canonical_json, nearest
 
+R = TypeVar("R", bound=Record)
 Field = tuple[str, ...]
 """A field's path from the top of a file: keys, and places in lists as numbers."""
 
@@ -70,6 +71,21 @@ def read_located(path: Path, *, noun: str, error: type[WorkbenchError]) -> Locat
             raise error(f"{noun} ({path}:{line}): {'.'.join(field)}: is given twice; remove one")
         lines[field] = line
     return Located(data, lines)
+
+
+def fit(
+    located: Located, kind: type[R], *, noun: str, path: Path, error: type[WorkbenchError], whole: str = "file"
+) -> R:
+    """The record that located data is; `noun` and `whole` are how the error speaks of it.
+
+    Raises: `error` with file, line and field for the first thing that keeps it from being one.
+    """
+    try:
+        return kind.model_validate(located.data)
+    except ValidationError as cause:
+        wrong = explain(cause, kind)
+        where = f"{path}:{located.line(wrong.field)}"
+        raise error(f"{noun} ({where}): {'.'.join(wrong.field) or f'the {whole}'}: {wrong.text}") from cause
 
 
 def refuse_what_json_lacks(data: JsonValue, where: str, error: type[WorkbenchError]) -> None:

@@ -41,7 +41,7 @@ from workbench.evals.junit import junit_xml
 from workbench.evals.kpi import KpiLine, measure_kpis, render_kpis
 from workbench.evals.kpi_catalogue import CATALOGUE
 from workbench.evals.kpi_evidence import Evidence, read_evidence
-from workbench.evals.metric import METRICS, Metric, bind_metrics, metric
+from workbench.evals.metric import METRICS, Mark, Metric, bind_metrics, foreign_score, metric, unanswered
 from workbench.evals.pass_k import PassRate, all_of, measure_pass, one_of, pass_at_k, pass_hat_k
 from workbench.evals.ragas import ragas_metric
 from workbench.evals.ranking import average_precision, ndcg_at, precision_at, recall_at, reciprocal_rank
@@ -102,6 +102,7 @@ __all__ = [
     "Judged",
     "KpiLine",
     "Labelled",
+    "Mark",
     "Metric",
     "Operating",
     "Pairs",
@@ -141,6 +142,7 @@ __all__ = [
     "difference_tails",
     "draw",
     "evaluate",
+    "foreign_score",
     "grade_call",
     "ideal",
     "json_schema",
@@ -193,6 +195,7 @@ __all__ = [
     "summarize",
     "threshold_for",
     "timed_by",
+    "unanswered",
     "worst",
     "worst_first",
 ]

@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import Field
 
 from workbench.core import Blame, Record, integer
+from workbench.evals.interval import wilson
 from workbench.evals.review import Key, Opinion, Review, ReviewItem
 
 RESAMPLES = 2_000
@@ -139,7 +140,8 @@ def reviewed_rate(items: Sequence[ReviewItem], decisions: Sequence[Decision]) ->
         (sizes[name] / total) ** 2 * _variance(found[name], everything) * (1 - len(found[name]) / sizes[name])
         for name in sizes
     )
-    low, high = _wilson(estimate, variance, reviewed)
+    size = estimate * (1 - estimate) / variance if variance > 0 and 0 < estimate < 1 else float(reviewed)
+    low, high = wilson(estimate, size, _Z95)
     return ReviewedRate(estimate=estimate, low=low, high=high, reviewed=reviewed, sent=len(items))
 
 
@@ -183,10 +185,3 @@ def _variance(values: Sequence[float], everything: Sequence[float]) -> float:
     """Of the mean of a stratum, before the finite population correction."""
     own = values if len(values) > 1 else everything
     return float(np.var(own, ddof=1)) / len(values) if len(own) > 1 else 0.25 / len(values)
-
-
-def _wilson(estimate: float, variance: float, reviewed: int) -> tuple[float, float]:
-    size = estimate * (1 - estimate) / variance if variance > 0 and 0 < estimate < 1 else float(reviewed)
-    centre = (estimate + _Z95**2 / (2 * size)) / (1 + _Z95**2 / size)
-    spread = _Z95 / (1 + _Z95**2 / size) * math.sqrt(estimate * (1 - estimate) / size + (_Z95 / (2 * size)) ** 2)
-    return max(0.0, min(estimate, centre - spread)), min(1.0, max(estimate, centre + spread))

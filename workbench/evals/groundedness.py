@@ -34,6 +34,7 @@ from workbench.core import (
 )
 from workbench.evals.corrected import Calibration, calibrate
 from workbench.evals.groundedness_features import FEATURES, Pair, features, features_digest
+from workbench.evals.metric import unanswered
 
 _SHIPPED = Path(__file__).with_name("groundedness.json")
 _FOLDS = 10
@@ -183,10 +184,10 @@ class Groundedness:
         return Score(case_id=case.case_id, repeat=episode.repeat, metric=self.name, value=value, reason=reason)
 
     def _mark(self, case: Case, episode: Episode) -> tuple[float | None, str]:
-        prediction, failure = episode.prediction, episode.failure
+        prediction = episode.prediction
         if prediction is None:
-            why = f"{failure.blame}: {failure.kind}: {failure.message}" if failure else "data: the episode is empty"
-            return (None, f"{INAPPLICABLE}there is no answer: {why}" if failure and failure.blame == "agent" else why)
+            value, why = unanswered(episode)
+            return None, why if value is None else f"{INAPPLICABLE}there is no answer: {why}"
         if prediction.abstained or not prediction.answer:
             return None, f"{INAPPLICABLE}there is no answer"
         passages, lacking = retrieved(prediction, self.texts)

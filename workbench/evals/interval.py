@@ -78,7 +78,14 @@ def share_interval(values: Floats, clusters: Codes, alpha: float) -> Interval:
     if count < 2:
         return NO_INTERVAL
     share, error, quantile = float(values.mean()), standard_error(values, clusters), student(1 - alpha / 2, count)
-    size = share * (1 - share) / error**2 if error > 0 else float(count)
+    return wilson(share, share * (1 - share) / error**2 if error > 0 else float(count), quantile)
+
+
+def wilson(share: float, size: float, quantile: float) -> Interval:
+    """Wilson's interval of a share seen in a sample of `size`, which need not be whole; it stays inside [0, 1].
+
+    Source: Wilson 1927, Probable Inference, the Law of Succession, and Statistical Inference, JASA 22.
+    """
     centre = (share + quantile**2 / (2 * size)) / (1 + quantile**2 / size)
     spread = quantile / (1 + quantile**2 / size) * math.sqrt(share * (1 - share) / size + (quantile / (2 * size)) ** 2)
     return Interval(max(0.0, centre - spread), min(1.0, centre + spread))

@@ -29,7 +29,7 @@ from workbench.core import (
 )
 from workbench.evals.admission import Admission, Guarded
 from workbench.evals.groundedness import retrieved
-from workbench.evals.metric import Mark
+from workbench.evals.metric import Mark, foreign_score, unanswered
 
 if TYPE_CHECKING:  # reading a judge must not load a language-model library
     import dspy
@@ -167,21 +167,12 @@ class _Asking:
         return self.judge.digest
 
     def __call__(self, case: Case, episode: Episode) -> Score:
-        try:
-            mark = self._mark(case, episode)
-        except BudgetExceeded:
-            raise
-        except WorkbenchError as error:
-            mark = Mark(None, f"grader: {error}")
-        return Score(
-            case_id=case.case_id, repeat=episode.repeat, metric=self.name, value=mark.value, reason=mark.reason
-        )
+        return foreign_score(self.name, case, episode, self._mark)
 
     def _mark(self, case: Case, episode: Episode) -> Mark:
-        prediction, failure = episode.prediction, episode.failure
+        prediction = episode.prediction
         if prediction is None:
-            why = f"{failure.blame}: {failure.kind}: {failure.message}" if failure else "data: the episode is empty"
-            return Mark(0.0 if failure and failure.blame == "agent" else None, why)
+            return unanswered(episode)
         if not prediction.answer:
             return Mark(None, f"{INAPPLICABLE}there is no answer to judge")
         expected = " | ".join(case.task.answers) if isinstance(case.task, ExpectedAnswer) else ""

@@ -14,6 +14,7 @@ from typing import NamedTuple, Protocol
 
 from workbench.core import (
     INAPPLICABLE,
+    BudgetExceeded,
     Case,
     ConfigError,
     Corpus,
@@ -26,6 +27,7 @@ from workbench.core import (
     Prediction,
     Score,
     ToolSpec,
+    WorkbenchError,
     digest_file,
     digest_json,
     nearest,
@@ -109,9 +111,28 @@ class CaseMetric:
             return _inapplicable(reason)
         if episode.prediction is not None:
             return self.judge(case, episode.prediction)
-        failure = episode.failure
-        reason = f"{failure.blame}: {failure.kind}: {failure.message}" if failure else "data: the episode is empty"
-        return Mark(0.0 if failure and failure.blame == "agent" else None, reason)
+        return unanswered(episode)
+
+
+def unanswered(episode: Episode) -> Mark:
+    """The mark of an episode without a prediction: 0.0 if that is the agent's fault, else unscored."""
+    failure = episode.failure
+    reason = f"{failure.blame}: {failure.kind}: {failure.message}" if failure else "data: the episode is empty"
+    return Mark(0.0 if failure and failure.blame == "agent" else None, reason)
+
+
+def foreign_score(name: str, case: Case, episode: Episode, judge: Callable[[Case, Episode], Mark]) -> Score:
+    """The score that something which is not our code gives; what it raises is the grader's fault.
+
+    Raises: BudgetExceeded if a judge's budget is used up.
+    """
+    try:
+        mark = judge(case, episode)
+    except BudgetExceeded:
+        raise
+    except WorkbenchError as error:
+        mark = Mark(None, f"grader: {error}")
+    return Score(case_id=case.case_id, repeat=episode.repeat, metric=name, value=mark.value, reason=mark.reason)
 
 
 @cache

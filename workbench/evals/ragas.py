@@ -17,7 +17,6 @@ from pydantic import BaseModel, ValidationError
 
 from workbench.core import (
     INAPPLICABLE,
-    BudgetExceeded,
     Case,
     ConfigError,
     Episode,
@@ -26,7 +25,6 @@ from workbench.core import (
     LMError,
     Prediction,
     Score,
-    WorkbenchError,
     boundary,
     digest_json,
     nearest,
@@ -34,7 +32,7 @@ from workbench.core import (
 from workbench.evals.admission import Admission, Guarded
 from workbench.evals.groundedness import retrieved
 from workbench.evals.judge import ask
-from workbench.evals.metric import Mark
+from workbench.evals.metric import Mark, foreign_score, unanswered
 
 if TYPE_CHECKING:
     import dspy
@@ -108,21 +106,12 @@ class RagasMetric:
 
     def __call__(self, case: Case, episode: Episode) -> Score:
         """Judge one episode of one case; what ragas raises is the grader's fault."""
-        try:
-            mark = self._mark(case, episode)
-        except BudgetExceeded:
-            raise
-        except WorkbenchError as error:
-            mark = Mark(None, f"grader: {error}")
-        return Score(
-            case_id=case.case_id, repeat=episode.repeat, metric=self.name, value=mark.value, reason=mark.reason
-        )
+        return foreign_score(self.name, case, episode, self._mark)
 
     def _mark(self, case: Case, episode: Episode) -> Mark:
-        prediction, failure = episode.prediction, episode.failure
+        prediction = episode.prediction
         if prediction is None:
-            why = f"{failure.blame}: {failure.kind}: {failure.message}" if failure else "data: the episode is empty"
-            return Mark(0.0 if failure and failure.blame == "agent" else None, why)
+            return unanswered(episode)
         known = _columns(case, prediction)
         if "retrieved_contexts" in self.built.columns:
             known |= _contexts(prediction, self.texts)

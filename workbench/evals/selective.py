@@ -27,6 +27,7 @@ from workbench.evals.interval import (
     mean_interval,
     share_interval,
     student,
+    wilson,
 )
 
 Flags = NDArray[np.bool_]
@@ -237,11 +238,7 @@ def _auroc_interval(judged: Judged, placed: Floats, estimate: float, alpha: floa
     alone = np.arange(len(placed))
     variance = max(_variance(placed, judged.right, judged.clusters), _variance(placed, judged.right, alone))
     size = estimate * (1 - estimate) / variance if variance > 0 else float(count)
-    quantile = student(1 - alpha / 2, count)
-    centre = (estimate + quantile**2 / (2 * size)) / (1 + quantile**2 / size)
-    spread = math.sqrt(estimate * (1 - estimate) / size + (quantile / (2 * size)) ** 2) * quantile
-    spread /= 1 + quantile**2 / size
-    return Interval(max(0.0, centre - spread), min(1.0, centre + spread))
+    return wilson(estimate, size, student(1 - alpha / 2, count))
 
 
 def _variance(placed: Floats, right: Flags, clusters: Codes) -> float:

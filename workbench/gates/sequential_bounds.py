@@ -15,7 +15,6 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
-from scipy.optimize import brentq
 from scipy.special import ndtr, ndtri
 
 from workbench.core import Record
@@ -137,6 +136,8 @@ class _Walk:
         free = total - self.spent
         if chance(least) >= free:
             return least
+        from scipy.optimize import brentq  # noqa: PLC0415 - slow to import, and few who open a gate plan to stop early
+
         bound = most if chance(most) <= free else float(brentq(lambda at: chance(at) - free, most, least, xtol=1e-12))
         self.spent += chance(bound)
         return bound

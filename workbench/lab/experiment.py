@@ -5,11 +5,11 @@ from datetime import date
 from functools import partial
 from pathlib import Path
 
-from pydantic import Field, JsonValue, ValidationError, field_validator
+from pydantic import Field, JsonValue, field_validator
 
 from workbench.agents import AgentSpec
 from workbench.core import Budget, ConfigError, Correction, Record, Waiver, WorkbenchError, nearest
-from workbench.datasets import BFCL_SETS, explain, load_registry, read_located
+from workbench.datasets import BFCL_SETS, fit, load_registry, read_located
 from workbench.evals import METRICS
 from workbench.gates import Rule, Terms, check_names, check_waivers
 from workbench.lms import EMBEDDED, LMSpec, check
@@ -104,12 +104,7 @@ def read_experiment(path: Path) -> Experiment:
     """
     found = read_located(path, noun="experiment", error=ConfigError)
     data = {"name": path.stem, **found.data} if isinstance(found.data, dict) else found.data
-    try:
-        experiment = Experiment.model_validate(data)
-    except ValidationError as cause:
-        wrong = explain(cause, Experiment)
-        where = f"{path}:{found.line(wrong.field)}"
-        raise ConfigError(f"experiment ({where}): {'.'.join(wrong.field) or 'the file'}: {wrong.text}") from cause
+    experiment = fit(found._replace(data=data), Experiment, noun="experiment", path=path, error=ConfigError)
     for field, problem in _problems(experiment):
         raise ConfigError(f"experiment {experiment.name!r} ({path}:{found.line(field)}): {'.'.join(field)}: {problem}")
     return experiment

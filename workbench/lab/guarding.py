@@ -13,13 +13,12 @@ from workbench.core import (
     Run,
     Verdict,
     read_record,
-    read_run,
     short,
     write_record,
 )
 from workbench.gates import Alarm, Pact, Presented, contradictions, make_pact, weakened
 from workbench.lab.experiment import Experiment, read_experiment
-from workbench.lab.stored import StoredRun, cases_of
+from workbench.lab.stored import StoredRun, cases_of, runs_held
 
 
 class ReleaseCheck(Record):
@@ -91,16 +90,15 @@ def _pact(experiment: Experiment, evidence: _Evidence, verdict: Verdict, today: 
 
 def _evidence(workspace: Path, verdict: Verdict) -> _Evidence:
     """The runs that a verdict names, and the cases they are of."""
-    champion = _run(workspace, verdict.champion_run_digest)
-    challenger = _run(workspace, verdict.run_digest)
+    champion = _run(workspace, verdict.champion_digest, verdict.champion_run_digest)
+    challenger = _run(workspace, verdict.agent_digest, verdict.run_digest)
     return _Evidence(champion.run, challenger.run, cases_of(workspace, challenger))
 
 
-def _run(workspace: Path, digest: str) -> StoredRun:
-    for header in sorted((workspace / "stages").glob("*/test/header.json")):
-        run = read_run(header.parent)
-        if run.digest == digest:
-            return StoredRun(header.parents[1].name, header.parent, run)
-    raise DataError(
-        f"run {short(digest)} ({workspace}): is not in the workspace, or was edited; run the experiment again"
-    )
+def _run(workspace: Path, agent_digest: str, run_digest: str) -> StoredRun:
+    found = runs_held(workspace, agent_digest=agent_digest, run_digest=run_digest)
+    if not found:
+        raise DataError(
+            f"run {short(run_digest)} ({workspace}): is not in the workspace, or was edited; run the experiment again"
+        )
+    return found[0]

@@ -9,8 +9,8 @@ from pathlib import Path
 import polars as pl
 
 from workbench.agents import prompt_template
-from workbench.core import Case, EvalSet, Report, Usage, Verdict, read_run, short
-from workbench.evals import Evidence, compare, measure_kpis, render_comparison, render_report, summarize, worst
+from workbench.core import Case, EvalSet, Report, Run, Usage, Verdict, read_run, short
+from workbench.evals import Evidence, KpiLine, compare, measure_kpis, render_comparison, render_report, summarize, worst
 from workbench.gates import render_verdict
 from workbench.lab.bench import Bench
 from workbench.lab.outcome import Folders
@@ -76,6 +76,7 @@ def log_suite_run(workspace: Path, stored: StoredRun, cases: EvalSet, *, model: 
     Logging the same run again changes nothing. Raises: TrackingError if the store refuses.
     """
     store, run, report = open_store(workspace), stored.run, summarize(stored.run)
+    kpis = measure_kpis(Evidence(runs=(run,)))
     data = describe_data(cases)
     suite = ExperimentLog(
         name=f"suite {cases.name}", question=f"How well do agents do on {cases.name}?", seed=0, lm=model, data=data
@@ -90,17 +91,19 @@ def log_suite_run(workspace: Path, stored: StoredRun, cases: EvalSet, *, model: 
         data=data,
     )
     run_id = log_run(store, parent, log)
-    log_kpis(store, run_id, measure_kpis(Evidence(runs=(run,))), run)
+    log_kpis(store, run_id, kpis, run)
     log_traces(store, run_id, cases.test, run, model=model, limit=None)
-    log_page(store, run_id, run_page(stored, cases.test))
+    log_page(store, run_id, _page(run, cases.test, report, kpis))
     finish(store, parent)
     return Shipped(mlflow_run=run_id)
 
 
 def run_page(stored: StoredRun, cases: Sequence[Case]) -> str:
     """One page of a run that needs nothing beside it: lines, slices, KPIs, plots and the worst episodes."""
-    run, report = stored.run, summarize(stored.run)
-    kpis = measure_kpis(Evidence(runs=(run,)))
+    return _page(stored.run, cases, summarize(stored.run), measure_kpis(Evidence(runs=(stored.run,))))
+
+
+def _page(run: Run, cases: Sequence[Case], report: Report, kpis: Sequence[KpiLine]) -> str:
     shown = worst(run, WORST, cases=cases)
     return render_run_page(report, shown, draw_report(report), source=run.header.source, kpis=kpis)
 

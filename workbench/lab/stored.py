@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from workbench.core import Case, DataError, EvalSet, Run, nearest, read_record, read_run, short
+from workbench.core import Case, DataError, EvalSet, Run, RunHeader, nearest, read_record, read_run, short
 
 
 class StoredRun(NamedTuple):
@@ -14,13 +14,28 @@ class StoredRun(NamedTuple):
     run: Run
 
 
+def run_folders(workspace: Path) -> dict[str, Path]:
+    """Where each run lies, by the name of its folder, or of its stage's; of a stage it is the run on the test."""
+    stages = {file.parents[1].name: file.parent for file in sorted((workspace / "stages").glob("*/test/header.json"))}
+    return stages | {file.parent.name: file.parent for file in sorted((workspace / "runs").glob("*/header.json"))}
+
+
+def runs_held(workspace: Path, *, agent_digest: str, run_digest: str) -> tuple[StoredRun, ...]:
+    """The run with these digests, if the workspace holds it; only runs of that agent are read."""
+    for name, folder in run_folders(workspace).items():
+        if read_record(folder / "header.json", RunHeader).agent_digest == agent_digest:
+            run = read_run(folder)
+            if run.digest == run_digest:
+                return (StoredRun(name, folder, run),)
+    return ()
+
+
 def find_run(workspace: Path, name: str) -> StoredRun:
     """The run whose folder, or whose stage's folder, has this name or the only one that begins so.
 
     Of a stage it is the run on the test. Raises: DataError with the nearest known name.
     """
-    folders = {file.parents[1].name: file.parent for file in (workspace / "stages").glob("*/test/header.json")}
-    folders |= {file.parent.name: file.parent for file in (workspace / "runs").glob("*/header.json")}
+    folders = run_folders(workspace)
     found = [known for known in folders if known == name] or [known for known in folders if known.startswith(name)]
     if not folders:
         raise DataError(f"workspace {str(workspace)!r}: holds no run; run an experiment or a suite first")

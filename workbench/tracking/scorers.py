@@ -15,7 +15,6 @@ from pydantic import JsonValue, ValidationError
 
 from workbench.core import (
     INAPPLICABLE,
-    BudgetExceeded,
     Case,
     Episode,
     EvaluationError,
@@ -23,13 +22,12 @@ from workbench.core import (
     Prediction,
     Score,
     TrackingError,
-    WorkbenchError,
     boundary,
     digest_bytes,
     digest_json,
     nearest,
 )
-from workbench.evals import Metric
+from workbench.evals import Mark, Metric, foreign_score, unanswered
 
 _WORDS = {"yes": 1.0, "no": 0.0, "true": 1.0, "false": 0.0, "pass": 1.0, "fail": 0.0}
 """What judges of MLflow answer with instead of a number."""
@@ -56,19 +54,12 @@ class ScorerMetric:
 
     def __call__(self, case: Case, episode: Episode) -> Score:
         """Judge one episode of one case; what a scorer raises is the grader's fault."""
-        try:
-            value, reason = self._mark(case, episode)
-        except BudgetExceeded:
-            raise
-        except WorkbenchError as error:
-            value, reason = None, f"grader: {error}"
-        return Score(case_id=case.case_id, repeat=episode.repeat, metric=self.name, value=value, reason=reason)
+        return foreign_score(self.name, case, episode, self._mark)
 
-    def _mark(self, case: Case, episode: Episode) -> tuple[float | None, str]:
-        prediction, failure = episode.prediction, episode.failure
+    def _mark(self, case: Case, episode: Episode) -> Mark:
+        prediction = episode.prediction
         if prediction is None:
-            why = f"{failure.blame}: {failure.kind}: {failure.message}" if failure else "data: the episode is empty"
-            return (0.0 if failure and failure.blame == "agent" else None), why
+            return unanswered(episode)
         with boundary(EvaluationError, f"scorer {self.scorer.name!r}"):
             result: object = self.scorer.run(  # type: ignore[no-untyped-call]
                 inputs={"request": case.request, "case_id": case.case_id},
@@ -132,20 +123,20 @@ def _expected(case: Case) -> dict[str, JsonValue]:
     return {"expected_response": case.task.answers[0]} if isinstance(case.task, ExpectedAnswer) else {}
 
 
-def _scaled(result: object) -> tuple[float | None, str]:
+def _scaled(result: object) -> Mark:
     """What a scorer returned as a score, and why it is none."""
     value, rationale = result, ""
     if isinstance(result, Feedback):
         if result.error is not None:
-            return None, f"grader: {result.error.error_code}: {result.error.error_message}"
+            return Mark(None, f"grader: {result.error.error_code}: {result.error.error_message}")
         value, rationale = result.value, result.rationale or ""
     if value is None:
-        return None, f"{INAPPLICABLE}the scorer gave no value"
+        return Mark(None, f"{INAPPLICABLE}the scorer gave no value")
     if isinstance(value, str):
         value = _WORDS.get(value.lower(), value)
     if isinstance(value, bool | int | float) and 0 <= value <= 1:
-        return float(value), rationale
-    return None, f"grader: the scorer returned {value!r}, which is no score in [0, 1]"
+        return Mark(float(value), rationale)
+    return Mark(None, f"grader: the scorer returned {value!r}, which is no score in [0, 1]")
 
 
 def _source(foreign: Scorer) -> str:
