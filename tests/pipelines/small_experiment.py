@@ -41,7 +41,7 @@ class Pupil:
         time.sleep(self.wait_seconds)
         self.asked += 1
         if self.wait_seconds:
-            print("asked", self.asked, flush=True)  # noqa: T201 - the test that interrupts it listens
+            print("asked\n", end="", flush=True)  # noqa: T201 - one write: threads would mix several
         tool = prompt.rsplit("Tool: ", 1)[1].split(":", maxsplit=1)[0]
         request = prompt.rsplit("Request: ", 1)[1].split("\nArguments:", maxsplit=1)[0]
         return self.solved.get(request, "{}") if prompt.count(f"Tool: {tool}:") > 1 else "{}"

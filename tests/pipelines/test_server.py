@@ -68,7 +68,7 @@ def test_an_interrupted_run_ends_soon_and_goes_on(tmp_path):
     command = [sys.executable, str(Path(__file__).with_name("interrupted_run.py")), str(tmp_path)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": ROOT, "env": no_server()}
     process = subprocess.Popen([*command, "0.5"], **pipes)
-    assert "asked 1\n" == process.stdout.readline()
+    assert "asked\n" == process.stdout.readline()
     began = time.monotonic()
     process.send_signal(signal.SIGINT)
     said, errors = process.communicate(timeout=120)
