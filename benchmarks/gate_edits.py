@@ -58,7 +58,7 @@ def other_metric(at: Setting, rng: random.Random) -> Setting:
 
 def raise_alpha(at: Setting, rng: random.Random) -> Setting:
     """More chance of a wrong decision is allowed."""
-    return settle(replace(at, alpha=rng.choice([0.1, 0.2, 0.4])))
+    return settle(replace(at, terms=at.terms.model_copy(update={"alpha": rng.choice([0.1, 0.2, 0.4])})))
 
 
 def shop_for_seed(at: Setting, rng: random.Random) -> Setting:
@@ -266,7 +266,7 @@ def add_rule(at: Setting, rng: random.Random) -> Setting:
 
 def lower_alpha(at: Setting, rng: random.Random) -> Setting:
     """Less chance of a wrong decision is allowed."""
-    return settle(replace(at, alpha=rng.uniform(0.01, 0.04)))
+    return settle(replace(at, terms=at.terms.model_copy(update={"alpha": rng.uniform(0.01, 0.04)})))
 
 
 def end_waiver(at: Setting, rng: random.Random) -> Setting:

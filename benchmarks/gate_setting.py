@@ -32,7 +32,6 @@ class Setting:
     challenger: Run
     verdict: Verdict
     report: Report
-    alpha: float = 0.05
     seed: int = 1
     evalset: str = ""
 
@@ -88,9 +87,7 @@ def version(cases: Sequence[Case]) -> str:
 
 def settle(at: Setting) -> Setting:
     """The verdict and report that follow from what is there, as an honest or a careful person would have them."""
-    verdict = check(
-        at.rules, challenger=at.challenger, champion=at.champion, seed=at.seed, alpha=at.alpha, terms=at.terms
-    )
+    verdict = check(at.rules, challenger=at.challenger, champion=at.champion, seed=at.seed, terms=at.terms)
     return replace(at, verdict=verdict, report=summarize(at.challenger))
 
 
@@ -115,7 +112,7 @@ def begin() -> Setting:
 
 def pact(at: Setting) -> Pact:
     """The gate as it stands in a setting."""
-    return make_pact(at.rules, at.champion, at.cases, seed=at.seed, alpha=at.alpha, terms=at.terms)
+    return make_pact(at.rules, at.champion, at.cases, seed=at.seed, terms=at.terms)
 
 
 def alarms(agreed: Pact, at: Setting) -> tuple[Alarm, ...]:

@@ -67,13 +67,13 @@ class Row:
 
 def find(rule: Rule, pairs: Pairs) -> Finding:
     """What the gate finds for one rule, without making runs of the pairs first."""
-    return settle([rule], [contrast(rule, pairs, alpha=ALPHA, seed=SEED)], ALPHA, Terms())[0]
+    return settle([rule], [contrast(rule, pairs, alpha=ALPHA, seed=SEED)], Terms(alpha=ALPHA))[0]
 
 
 def checked(rule: Rule, pairs: Pairs) -> Finding:
     """The same through the gate itself."""
     champion, challenger = as_runs({"m": pairs})
-    return check([rule], challenger=challenger, champion=champion, seed=SEED, alpha=ALPHA).findings[0]
+    return check([rule], challenger=challenger, champion=champion, seed=SEED, terms=Terms(alpha=ALPHA)).findings[0]
 
 
 def measure(pool: Pool, drawing: Drawing, row: tuple[int, float], rule: Rule, counts: tuple[int, int]) -> Row:

@@ -106,7 +106,7 @@ def _rules(names: Sequence[str]) -> tuple[list[Rule], list[Rule]]:
 
 def _settle(rules: Sequence[Rule], columns: Mapping[str, Pairs]) -> list[Finding]:
     evidence = [contrast(rule, columns[rule.metric], alpha=ALPHA, seed=SEED) for rule in rules]
-    return settle(rules, evidence, ALPHA, Terms())
+    return settle(rules, evidence, Terms(alpha=ALPHA))
 
 
 def count(family: Family, tasks: int, gates: int, checked: int) -> Row:
@@ -118,7 +118,7 @@ def count(family: Family, tasks: int, gates: int, checked: int) -> Row:
         found, claimed = _settle(no_worse, columns), _settle(better, columns)
         if number < checked:
             champion, challenger = as_runs(columns)
-            verdict = check(no_worse, challenger=challenger, champion=champion, seed=SEED, alpha=ALPHA)
+            verdict = check(no_worse, challenger=challenger, champion=champion, seed=SEED, terms=Terms(alpha=ALPHA))
             assert tuple(found) == verdict.findings, "the gate and its functions disagree"
         row.gates += 1
         row.failed += any(finding.status == "FAIL" for finding in found)

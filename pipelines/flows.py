@@ -15,6 +15,7 @@ from pipelines.surroundings import began, bench
 from workbench.core import WorkbenchError
 from workbench.lab import Bench, release, stages
 from workbench.lab.outcome import Folders, Outcome, conclude
+from workbench.lab.suite_run import try_suites
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -61,9 +62,17 @@ def optimize_agent(order: Order, indexes: Path, evalset: Path) -> Folders:
     at = bench(order)
     baseline = staged(stages.baseline, at)(indexes, evalset)
     optimized = staged(stages.search, at)(indexes, evalset)
-    winner = staged(stages.winner, at)(indexes, evalset, optimized)
-    gate = staged(stages.gate, at)(baseline, winner)
-    return Folders(indexes=indexes, evalset=evalset, baseline=baseline, optimized=optimized, winner=winner, gate=gate)
+    winner = staged(stages.winner, at)(indexes, evalset, baseline, optimized)
+    suites = staged(try_suites, at)(indexes, optimized) if at.experiment.suites else None
+    return Folders(
+        indexes=indexes,
+        evalset=evalset,
+        baseline=baseline,
+        optimized=optimized,
+        winner=winner,
+        suites=suites,
+        gate=staged(stages.gate, at)(baseline, winner, suites),
+    )
 
 
 @flow

@@ -219,7 +219,7 @@ def test_a_verdict_names_everything_it_rests_on(make_run: MakeRun) -> None:
         digest(rules=[rule, rule]),
         digest(seed=2),
         digest(terms=Terms(correction="fixed sequence")),
-        check([rule], challenger=challenger, champion=champion, seed=1, alpha=0.1).evidence_digest,
+        check([rule], challenger=challenger, champion=champion, seed=1, terms=Terms(alpha=0.1)).evidence_digest,
     ]
 
     assert digest() == digest()

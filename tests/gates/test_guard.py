@@ -98,7 +98,7 @@ def test_margins_go_the_other_way_for_no_worse() -> None:
 @pytest.mark.parametrize(
     ("change", "about", "words"),
     [
-        ({"alpha": 0.1}, "terms", "alpha was raised from 0.05 to 0.1"),
+        ({"terms": TERMS.model_copy(update={"alpha": 0.1})}, "terms", "alpha was raised from 0.05 to 0.1"),
         ({"seed": 2}, "terms", "seed of the tests is 2"),
         ({"terms": Terms(waivers=(WAIVER,), today=TERMS.today, correction="fixed sequence")}, "terms", "otherwise"),
         ({"split": "val"}, "suite", "no longer on 'test'"),

@@ -13,6 +13,7 @@ from workbench.core import ExpectedCall, Meter, digest_bytes
 from workbench.datasets import default_cache, fetch, load_bfcl, load_registry
 from workbench.lab import Bench, Progress, Workspace, read_experiment, stages
 from workbench.lab.outcome import Folders
+from workbench.lab.suite_run import try_suites
 from workbench.lms import CallStore, LMSpec, ScriptedEngine, scripted_lm
 
 PARTS = ("multiple", "simple_python", "irrelevance")
@@ -115,9 +116,18 @@ def search(bench: Bench) -> tuple[Path, Path, Path, Path]:
 def judge(bench: Bench) -> Folders:
     """From the index to the gate."""
     indexes, evalset, baseline, optimized = search(bench)
-    winner = stages.winner(bench, indexes, evalset, optimized)
-    gate = stages.gate(bench, baseline, winner)
-    return Folders(indexes=indexes, evalset=evalset, baseline=baseline, optimized=optimized, winner=winner, gate=gate)
+    winner = stages.winner(bench, indexes, evalset, baseline, optimized)
+    suites = try_suites(bench, indexes, optimized) if bench.experiment.suites else None
+    gate = stages.gate(bench, baseline, winner, suites)
+    return Folders(
+        indexes=indexes,
+        evalset=evalset,
+        baseline=baseline,
+        optimized=optimized,
+        winner=winner,
+        suites=suites,
+        gate=gate,
+    )
 
 
 if __name__ == "__main__":

@@ -63,13 +63,25 @@ from workbench.core.process import end_process
 from workbench.core.record import Record, canonical_json, digest_bytes, digest_file, digest_json, short
 from workbench.core.run import SCORES, Run, RunHeader, read_run, write_run
 from workbench.core.seeds import integer, stream
-from workbench.core.verdict import Comparison, Correction, Finding, Line, Report, Slice, Status, Verdict, Waiver
+from workbench.core.verdict import (
+    Basis,
+    Comparison,
+    Correction,
+    Finding,
+    Line,
+    Report,
+    Slice,
+    Status,
+    Verdict,
+    Waiver,
+)
 
 __all__ = [
     "INAPPLICABLE",
     "SCORES",
     "SPLITS",
     "AgentError",
+    "Basis",
     "Blame",
     "Budget",
     "BudgetExceeded",

@@ -2,9 +2,8 @@
 
 import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 from pydantic import Field
 
@@ -48,7 +47,6 @@ class Spend(Record):
         )
 
 
-@dataclass
 class Meter:
     """Watches one budget. Safe under threads: reserve the most a call can cost, then settle what it did.
 
@@ -58,13 +56,22 @@ class Meter:
     stops does not hang on how many threads it had.
     """
 
-    budget: Budget
-    spent: Spend = field(default_factory=Spend)
-    refusal: str = ""
-    """Why the last reservation was refused; empty if none was. Foreign loops swallow exceptions: this stays."""
-    _held: list[tuple[int, Spend]] = field(default_factory=list, repr=False)
-    """Thread and amount of each call under way."""
-    _settled: threading.Condition = field(default_factory=threading.Condition, repr=False)
+    name = ""
+    """What the ledger calls this budget: only one that processes share has a name."""
+
+    def __init__(self, budget: Budget) -> None:
+        self.budget = budget
+        self.refusal = ""
+        """Why the last reservation was refused; empty if none was. Foreign loops swallow exceptions: this stays."""
+        self._spent = Spend()
+        self._held: list[tuple[int, Spend]] = []
+        """Thread and amount of each call that this process has under way."""
+        self._settled = threading.Condition()
+
+    @property
+    def spent(self) -> Spend:
+        """What the calls that ended cost together."""
+        return self._spent
 
     @contextmanager
     def reserve(self, most: Spend) -> Iterator[list[Spend]]:
@@ -75,12 +82,11 @@ class Meter:
         """
         mine = (threading.get_ident(), most)
         with self._settled:
-            while refusal := self._refusal(most):
+            while refusal := self._take(most):
                 # A thread that holds something itself must not wait for others: they could be waiting for it.
-                if not self._held or any(thread == mine[0] for thread, _ in self._held):
+                if any(thread == mine[0] for thread, _ in self._held) or not self._await():
                     self.refusal = refusal
                     raise BudgetExceeded(refusal)
-                self._settled.wait()
             self._held.append(mine)
         actual: list[Spend] = []
         try:
@@ -88,8 +94,7 @@ class Meter:
         finally:
             with self._settled:
                 self._held.remove(mine)
-                for cost in actual:
-                    self.spent = self.spent.plus(cost)
+                self._settle(most, actual)
                 self._settled.notify_all()
 
     def charge(self, cost: Spend) -> None:
@@ -111,15 +116,30 @@ class Meter:
             usd=None if self.budget.usd is None else self.budget.usd - used.usd if used.usd is not None else 0.0,
         )
 
+    def _take(self, most: Spend) -> str:
+        """Hold an amount if it fits; else say why it does not."""
+        return self._refusal(self._used().plus(most))
+
+    def _await(self) -> bool:
+        """Wait until a call under way may have ended; False at once if there is none."""
+        if not self._held:
+            return False
+        self._settled.wait()
+        return True
+
+    def _settle(self, _most: Spend, actual: Iterable[Spend]) -> None:
+        """Free what was held, and count what was spent instead."""
+        for cost in actual:
+            self._spent = self._spent.plus(cost)
+
     def _used(self) -> Spend:
-        used = self.spent
+        used = self._spent
         for _, held in self._held:
             used = used.plus(held)
         return used
 
-    def _refusal(self, most: Spend) -> str:
-        """Why a reservation does not fit now; empty if it does."""
-        after = self._used().plus(most)
+    def _refusal(self, after: Spend) -> str:
+        """Why so much may not be spent and held in all; empty if it may."""
         limits: tuple[tuple[str, float | None, float | None], ...] = (
             ("calls", self.budget.calls, after.calls),
             ("tokens", self.budget.tokens, after.tokens),
@@ -129,6 +149,7 @@ class Meter:
         for name, limit, value in limits:
             if limit is not None and value is None:
                 return f"budget {name!r}: the price of this model is unknown; set a price or drop the limit"
-            if limit is not None and value is not None and value > limit and not math.isclose(value, limit):
+            rounded = isinstance(value, float) and limit is not None and math.isclose(value, limit)
+            if limit is not None and value is not None and value > limit and not rounded:
                 return f"budget {name!r}: {value:g} would exceed the limit of {limit:g}; raise it to go on"
         return ""

@@ -1,6 +1,6 @@
 """A run: an agent, tried on every case of one split."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -59,6 +59,17 @@ class Run(Record):
         """The scores as a table of schema `SCORES`."""
         rows = [(s.case_id, s.repeat, self.clusters[s.case_id], s.metric, s.value, s.reason) for s in self.scores]
         return pl.DataFrame(rows, schema=SCORES, orient="row")
+
+    def on(self, case_ids: Collection[str]) -> "Run":
+        """The part of the run that is on these cases; the header stays."""
+        kept = frozenset(case_ids)
+        return Run(
+            header=self.header,
+            clusters={case_id: cluster for case_id, cluster in self.clusters.items() if case_id in kept},
+            tags={case_id: tags for case_id, tags in self.tags.items() if case_id in kept},
+            episodes=tuple(episode for episode in self.episodes if episode.case_id in kept),
+            scores=tuple(score for score in self.scores if score.case_id in kept),
+        )
 
     def values(self, metric: str) -> dict[tuple[str, int], float | None]:
         """The value of one metric for each (case id, repeat)."""

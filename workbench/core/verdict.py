@@ -132,6 +132,14 @@ class Finding(Record):
         return self.status if waiver is None else f"{self.status}, waived by {waiver.owner} until {waiver.expires}"
 
 
+class Basis(Record):
+    """The runs on one suite that a verdict rests on, besides those on the test."""
+
+    evalset_digest: str
+    run_digest: str
+    champion_run_digest: str
+
+
 class Verdict(Record):
     """What a gate decided, with everything it rests on."""
 
@@ -142,6 +150,8 @@ class Verdict(Record):
     run_digest: str
     champion_run_digest: str
     evalset_digest: str
+    suites: dict[str, Basis] = Field(default_factory=dict)
+    """What it rests on for each suite that was tried, by the suite's name."""
     rules_digest: str
     seed: int
     alpha: float = Field(default=0.05, gt=0, lt=1)

@@ -107,22 +107,24 @@ class Guarded:
     @property
     def digest(self) -> str:
         """Of the judge, of what it looks things up in, and whether it may judge."""
-        return digest_json([self.judge.digest, self.rests_on, not self._objection()])
+        return digest_json([self.judge.digest, self.rests_on, not self.objection])
 
-    def __call__(self, case: Case, episode: Episode) -> Score:
-        """Judge one episode of one case."""
-        if objection := self._objection():
-            reason = f"grader: judge {self.name!r}: {objection}"
-            return Score(case_id=case.case_id, repeat=episode.repeat, metric=self.name, reason=reason)
-        return self.judge(case, episode)
-
-    def _objection(self) -> str:
+    @property
+    def objection(self) -> str:
+        """Why it may not judge; empty if it may."""
         if self.admission is None:
             return "is not admitted; let `admit` try it on a labelled sample"
         if self.admission.judge_digest != self.judge.digest:
             held, own = short(self.admission.judge_digest), short(self.judge.digest)
             return f"holds the admission of another judge ({held}, this is {own}); admit it anew"
         return "" if self.admission.admitted else f"is not admitted: {self.admission.reason}"
+
+    def __call__(self, case: Case, episode: Episode) -> Score:
+        """Judge one episode of one case."""
+        if objection := self.objection:
+            reason = f"grader: judge {self.name!r}: {objection}"
+            return Score(case_id=case.case_id, repeat=episode.repeat, metric=self.name, reason=reason)
+        return self.judge(case, episode)
 
 
 def admit(judge: Metric, sample: Sequence[Labelled], *, at_least: float = 0.8, alpha: float = 0.05) -> Admission:

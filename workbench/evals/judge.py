@@ -36,6 +36,8 @@ if TYPE_CHECKING:  # reading a judge must not load a language-model library
 
     from workbench.lms import LMSpec
 
+JUDGING = "judge:"
+"""What the ledger's name of a module begins with where a judge asked and not the agent."""
 _HOLE = re.compile(r"\{(request|answer|expected|passages)\}")
 
 
@@ -117,18 +119,20 @@ def judge_metric(
     *,
     admission: Admission | None = None,
     texts: Mapping[str, str] | None = None,
+    called: str = "",
 ) -> Guarded:
     """The judge as a metric that asks `lm`; unscored until it holds an admission of its own.
 
-    `texts` gives the text of each document that retriever steps name by its id, for {passages}.
+    `texts` gives the text of each document that retriever steps name by its id, for {passages}. `called` is the
+    metric's name if not the judge's: the judge stays the same.
     Raises: EvaluationError if `lm` is another model than the judge's, or is asked otherwise.
     """
     asked = (str(lm.model), lm.kwargs.get("temperature"), lm.kwargs.get("max_tokens"))
     due = (judge.model, judge.temperature, judge.max_tokens)
     if asked != due:
         raise EvaluationError(f"judge {judge.name!r}: asks {due}, and was given {asked}; connect its own model")
-    held = texts or {}
-    return Guarded(_Asking(judge, lm, held), admission, digest_json(dict(held)) if held else "")
+    held = (texts or {}) if "{passages}" in judge.prompt else {}
+    return Guarded(_Asking(judge, lm, held, called or judge.name), admission, digest_json(dict(held)) if held else "")
 
 
 def ask(lm: "dspy.LM", prompt: str, who: str) -> str:
@@ -157,10 +161,7 @@ class _Asking:
     judge: Judge
     lm: "dspy.LM" = field(repr=False)
     texts: Mapping[str, str] = field(repr=False)
-
-    @property
-    def name(self) -> str:
-        return self.judge.name
+    name: str
 
     @property
     def digest(self) -> str:
@@ -203,7 +204,7 @@ class _Asking:
     def _ask(self, case: Case, prompt: str) -> str:
         from workbench.lms import scope  # noqa: PLC0415
 
-        with scope(case=case.case_id, module=self.name):
+        with scope(case=case.case_id, module=JUDGING + self.name):
             return ask(self.lm, prompt, f"judge {self.name!r}")
 
 

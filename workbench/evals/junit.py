@@ -80,8 +80,7 @@ def _add(
         element = ET.SubElement(suite, "testcase", named, time=_seconds(test.milliseconds))
         if test.outcome.kind:
             reason = _clean(redactor, test.outcome.reason)
-            # A skipped test has no type in the format.
-            sort = {} if test.outcome.kind == "skipped" else {"type": _clean(redactor, test.outcome.sort)}
+            sort = {"type": _clean(redactor, test.outcome.sort)} if test.outcome.sort else {}
             ET.SubElement(element, test.outcome.kind, {"message": reason.split("\n", 1)[0], **sort}).text = reason
         if test.shown:
             ET.SubElement(element, "system-out").text = _clean(redactor, test.shown)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from workbench.core import (
@@ -146,21 +147,32 @@ def metric(name: str) -> Metric:
 
     Raises: ConfigError with the nearest known name.
     """
-    if name not in METRICS:
-        raise ConfigError(f"metric {name!r}: is unknown; {nearest(name, METRICS)}")
-    return METRICS[name]
+    return _named(name, METRICS)
 
 
-def bind_metrics(names: Sequence[str], catalogue: Corpus | None) -> tuple[Metric, ...]:
+def _named(name: str, known: Mapping[str, Metric]) -> Metric:
+    if name not in known:
+        raise ConfigError(f"metric {name!r}: is unknown; {nearest(name, known)}")
+    return known[name]
+
+
+def bind_metrics(
+    names: Sequence[str], catalogue: Corpus | None, *, extra: Mapping[str, Metric] = MappingProxyType({})
+) -> tuple[Metric, ...]:
     """The named metrics; with a catalogue, `schema_valid` can also judge calls of tools the case does not carry.
 
-    Raises: ConfigError with the nearest known name.
+    `extra` are metrics that are not the workbench's, by name.
+
+    Raises: ConfigError with the nearest known name, or if one of `extra` has the name of one of the workbench's.
     """
-    if catalogue is None:
-        return tuple(metric(name) for name in names)
-    tools = {document.doc_id: document.tool for document in catalogue.documents if document.tool is not None}
-    bound = _schema_valid(tools, catalogue.digest)
-    return tuple(bound if name == bound.name else metric(name) for name in names)
+    if taken := sorted(METRICS.keys() & extra.keys()):
+        raise ConfigError(f"metric {taken[0]!r}: is one of the workbench's; give yours another name")
+    known = {**METRICS, **extra}
+    if catalogue is not None:
+        tools = {document.doc_id: document.tool for document in catalogue.documents if document.tool is not None}
+        bound = _schema_valid(tools, catalogue.digest)
+        known[bound.name] = bound
+    return tuple(_named(name, known) for name in names)
 
 
 def _task_success(case: Case, prediction: Prediction) -> Mark:

@@ -31,7 +31,7 @@ from workbench.core import (
 )
 from workbench.evals.admission import Admission, Guarded
 from workbench.evals.groundedness import retrieved
-from workbench.evals.judge import ask
+from workbench.evals.judge import JUDGING, ask
 from workbench.evals.metric import Mark, foreign_score, unanswered
 
 if TYPE_CHECKING:
@@ -69,8 +69,11 @@ def ragas_metric(
     lm: "dspy.LM | None" = None,
     admission: Admission | None = None,
     texts: Mapping[str, str] | None = None,
+    called: str = "",
 ) -> "RagasMetric | Guarded":
-    """The metric of `ragas.metrics.collections` of that name, with its defaults, named "ragas:" and its own name.
+    """The metric of `ragas.metrics.collections` of that name, with its defaults.
+
+    It is `called` so, or else "ragas:" and its own name.
 
     `lm` is for a metric that asks a language model; such a one is a judge and needs an `admission`. `texts` gives
     the text of each document that retriever steps name by its id.
@@ -79,25 +82,23 @@ def ragas_metric(
     none.
     """
     built = _build(name, lm)
-    held = texts or {}
+    held = (texts or {}) if "retrieved_contexts" in built.columns else {}
     rests_on = digest_json(dict(held)) if held else ""
+    known_as = called or f"ragas:{built.metric.name}"
     if built.asks:
-        return Guarded(RagasMetric(built, _identity(name, lm), held), admission, rests_on)
-    return RagasMetric(built, digest_json([_identity(name, lm), rests_on]), held)
+        return Guarded(RagasMetric(known_as, built, _identity(name, lm), held), admission, rests_on)
+    return RagasMetric(known_as, built, digest_json([_identity(name, lm), rests_on]), held)
 
 
 @dataclass(frozen=True)
 class RagasMetric:
     """A metric of ragas, fed from a case and an episode."""
 
+    name: str
+    """As reports call it."""
     built: _Built = field(repr=False)
     identity: str
     texts: Mapping[str, str] = field(repr=False)
-
-    @property
-    def name(self) -> str:
-        """As reports call it."""
-        return f"ragas:{self.built.metric.name}"
 
     @property
     def digest(self) -> str:
@@ -118,9 +119,14 @@ class RagasMetric:
         lacking = [name for name in self.built.columns if name not in known and name not in self.built.optional]
         if lacking:
             return Mark(None, f"{INAPPLICABLE}there is no {lacking[0].replace('_', ' ')}")
-        with boundary(EvaluationError, f"metric {self.name!r}"):
-            result = self.built.metric.score(**{name: known[name] for name in self.built.columns if name in known})
-        return _scaled(result)
+        given = {name: known[name] for name in self.built.columns if name in known}
+        return _scaled(self._result(case, given))
+
+    def _result(self, case: Case, columns: Mapping[str, Column]) -> "_Result":
+        from workbench.lms import scope  # noqa: PLC0415
+
+        with scope(case=case.case_id, module=JUDGING + self.name), boundary(EvaluationError, f"metric {self.name!r}"):
+            return self.built.metric.score(**columns)
 
 
 def _scaled(result: _Result) -> Mark:

@@ -22,7 +22,6 @@ from workbench.core import (
     Blame,
     BudgetExceeded,
     Case,
-    Corpus,
     DataError,
     Episode,
     EvaluationError,
@@ -86,22 +85,24 @@ def evaluate(
     cases: Sequence[Case],
     *,
     request: EvaluationRequest,
-    catalogue: Corpus | None = None,
+    graders: Sequence[Metric] | None = None,
     journal: Path | None = None,
     on_case: Callable[[int, int], None] | None = None,
 ) -> Run:
     """Try every case and score it; the run is in the order of the cases, whatever the number of threads.
 
-    `catalogue` lets `schema_valid` judge calls of any tool. `journal` is a folder in which every finished episode
+    `graders` are the metrics that the request names, in its order, bound to what they look things up in by
+    `bind_metrics`; without them they are bound to nothing. `journal` is a folder in which every finished episode
     is kept; those found there are not tried again, so a longer or shorter list of cases of the same split may
     follow, and where the metrics changed they are only graded anew. `on_case` is told how many episodes of how many
     are done, on the caller's thread. Episodes are timed by the clock of `timed_by`, else by the machine's.
 
-    Raises: EvaluationError if there is no case, a case comes twice, the journal belongs to another run or the
-    agent returns no Prediction; ConfigError for an unknown metric; BudgetExceeded when the budget is used up.
+    Raises: EvaluationError if there is no case, a case comes twice, the graders are not those that the request names,
+    the journal belongs to another run or the agent returns no Prediction; ConfigError for an unknown metric;
+    BudgetExceeded when the budget is used up.
     """
     tries = _tries(cases, request)
-    graders = bind_metrics(request.metrics, catalogue)
+    graders = bind_metrics(request.metrics, None) if graders is None else _asked_for(graders, request)
     header = request.header(graders)
     with _open(journal, header) as kept:
         entries = {} if kept is None else {key: entry for key, entry in kept.entries.items() if _stands(entry)}
@@ -128,6 +129,14 @@ def _left(tries: Sequence[tuple[Case, int]], entries: Mapping[tuple[str, int], E
         for case, repeat in tries
         if (key := (case.case_id, repeat)) not in entries or not entries[key].scores
     ]
+
+
+def _asked_for(graders: Sequence[Metric], request: EvaluationRequest) -> tuple[Metric, ...]:
+    names = tuple(grader.name for grader in graders)
+    if names != request.metrics:
+        given, due = ", ".join(names), ", ".join(request.metrics)
+        raise EvaluationError(f"run of {request.agent!r}: is to be graded by {due}, and was given {given}; bind those")
+    return tuple(graders)
 
 
 def _tries(cases: Sequence[Case], request: EvaluationRequest) -> list[tuple[Case, int]]:

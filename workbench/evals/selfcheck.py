@@ -1,12 +1,13 @@
 """Can an eval set be trusted? An ideal agent must score 1 on it, and a silent one must not score."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from pydantic import Field, JsonValue
 
 from workbench.core import Case, Episode, ExpectedCall, ExpectedState, Prediction, Record, Score, ToolSpec
 from workbench.evals.calls import grade_value
-from workbench.evals.metric import metric
+from workbench.evals.metric import Metric, bind_metrics
 from workbench.evals.schema import misfit
 
 
@@ -37,12 +38,14 @@ class CheckLine(Record):
         return not self.contradictions and not self.rewarded
 
 
-def selfcheck(cases: Sequence[Case], metrics: Sequence[str]) -> tuple[CheckLine, ...]:
+def selfcheck(
+    cases: Sequence[Case], metrics: Sequence[str], *, extra: Mapping[str, Metric] = MappingProxyType({})
+) -> tuple[CheckLine, ...]:
     """One line for each metric, in the order given, with the cases that contradict themselves.
 
-    Raises: ConfigError for an unknown metric.
+    `extra` are metrics that are not the workbench's, by name. Raises: ConfigError for an unknown metric.
     """
-    return tuple(_check(cases, name) for name in metrics)
+    return tuple(_check(cases, metric) for metric in bind_metrics(metrics, None, extra=extra))
 
 
 def ideal(case: Case) -> Prediction:
@@ -63,13 +66,13 @@ def silence(case: Case) -> Prediction:
     return Prediction(state=case.task.start if isinstance(case.task, ExpectedState) else None)
 
 
-def _check(cases: Sequence[Case], name: str) -> CheckLine:
-    oracle = [_score(case, name, ideal(case)) for case in cases]
+def _check(cases: Sequence[Case], metric: Metric) -> CheckLine:
+    oracle = [_score(case, metric, ideal(case)) for case in cases]
     best = [score for score in oracle if score.value is not None]
-    silent = {case.case_id: _score(case, name, silence(case)).value for case in cases}
+    silent = {case.case_id: _score(case, metric, silence(case)).value for case in cases}
     scored = [value for value in silent.values() if value is not None]
     return CheckLine(
-        metric=name,
+        metric=metric.name,
         cases=len(best),
         oracle=sum(score.value or 0.0 for score in best) / len(best) if best else None,
         silent=sum(scored) / len(scored) if scored else None,
@@ -82,8 +85,8 @@ def _check(cases: Sequence[Case], name: str) -> CheckLine:
     )
 
 
-def _score(case: Case, name: str, prediction: Prediction) -> Score:
-    return metric(name)(case, Episode(case_id=case.case_id, prediction=prediction, milliseconds=0))
+def _score(case: Case, metric: Metric, prediction: Prediction) -> Score:
+    return metric(case, Episode(case_id=case.case_id, prediction=prediction, milliseconds=0))
 
 
 def _arguments(expected: ExpectedCall) -> dict[str, JsonValue]:

@@ -10,10 +10,12 @@ and claims made together are corrected together. What was not measured is UNMEAS
 tell is INCONCLUSIVE; only PASS is a pass. If nothing is better, nothing is promoted, and that is a good result.
 """
 
+from workbench.gates.early import Early, batches, check_looks, ends, look, may_stop
+from workbench.gates.evidence import Match
 from workbench.gates.family import holm
 from workbench.gates.gate import check, render_verdict
-from workbench.gates.guard import Alarm, Pact, make_pact, render_alarms, weakened
-from workbench.gates.rule import Rule, check_names, describe
+from workbench.gates.guard import Alarm, Ground, Pact, make_pact, render_alarms, weakened
+from workbench.gates.rule import Looks, Rule, check_names, describe
 from workbench.gates.sequential import Decision, Plan, decide, draw_order, match_fixed
 from workbench.gates.sequential_bounds import Design
 from workbench.gates.waiver import Terms, check_waivers
@@ -23,21 +25,30 @@ __all__ = [
     "Alarm",
     "Decision",
     "Design",
+    "Early",
+    "Ground",
+    "Looks",
+    "Match",
     "Pact",
     "Plan",
     "Presented",
     "Rule",
     "Terms",
+    "batches",
     "check",
+    "check_looks",
     "check_names",
     "check_waivers",
     "contradictions",
     "decide",
     "describe",
     "draw_order",
+    "ends",
     "holm",
+    "look",
     "make_pact",
     "match_fixed",
+    "may_stop",
     "render_alarms",
     "render_verdict",
     "weakened",

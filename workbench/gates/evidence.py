@@ -3,9 +3,16 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from workbench.core import Run
+from workbench.core import Record, Run
 from workbench.evals import COSTS, Pairs, Sample, Tails, draw, mean_tails, measure, pair, quantile_tails, share_tails
 from workbench.gates.rule import Rule
+
+
+class Match(Record):
+    """Champion and challenger on one suite."""
+
+    champion: Run
+    challenger: Run
 
 
 @dataclass(frozen=True, eq=False)

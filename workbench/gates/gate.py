@@ -1,11 +1,13 @@
 """Runs and rules into a verdict, every finding with its reason in words."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
-from workbench.core import ConfigError, Finding, Run, Status, Verdict, digest_json, short
+from workbench.core import Basis, ConfigError, EvaluationError, Finding, Run, Status, Verdict, digest_json, short
 from workbench.evals import COSTS, check_comparable, number, signed, smallest_effect
-from workbench.gates.evidence import Evidence, Trial, collect
+from workbench.gates.early import NOTHING_EARLY, Early, check_looks, ends, look
+from workbench.gates.evidence import Evidence, Match, Trial, collect
 from workbench.gates.family import CORRECTIONS, correct, holm
 from workbench.gates.rule import Rule, check_names, describe
 from workbench.gates.waiver import Terms, check_waivers, waive
@@ -20,8 +22,8 @@ def check(
     challenger: Run,
     champion: Run,
     seed: int,
-    alpha: float = 0.05,
     terms: Terms | None = None,
+    suites: Mapping[str, Match] = MappingProxyType({}),
 ) -> Verdict:
     """Decide whether the challenger meets every rule; the verdict is as bad as the worst finding that is not waived.
 
@@ -30,24 +32,43 @@ def check(
 
     Decisions rest on two-sided 1 - alpha intervals, "better" on the paired sign-flip test, all by cluster. The
     chance that a gate whose rules are all met fails is at most alpha / 2, and so is the chance that one passes with a
-    rule that is not met; `workbench.gates.family` says how rules are corrected together.
+    rule that is not met; `workbench.gates.family` says how rules are corrected together. Where a rule may stop early
+    the challenger may have tried the cases up to a look only; `workbench.gates.early` says how these are decided.
+    `suites` holds the runs that rules on a suite are decided on.
 
-    Raises: EvaluationError if the runs did not try the same cases or were graded or priced differently; ConfigError
-    if there is no rule, a rule names another champion, or a waiver is for no rule.
+    Raises: EvaluationError if the runs did not try the same cases, were graded or priced differently, or ended before
+    the rules were decided; ConfigError if there is no rule, a rule names another champion or suite, or a waiver is for
+    no rule.
     """
     terms = terms or Terms()
     if not rules:
         raise ConfigError("gate: has no rule, and silence is not a pass; give at least one")
-    check_names(rules, [rule.metric for rule in rules], champion.header.agent)
+    measured = {name: match.challenger.header.metrics for name, match in suites.items()}
+    named = {name: {*metrics, *(rule.metric for rule in rules)} for name, metrics in measured.items()}
+    check_names(rules, [rule.metric for rule in rules], champion.header.agent, named)
     check_waivers(terms.waivers, rules)
-    check_comparable(champion, challenger)
-    trial = Trial(champion, challenger, alpha, seed)
-    found = waive(settle(rules, [collect(rule, trial) for rule in rules], alpha, terms), terms)
-    return _verdict(rules, trial, terms, *found)
+    check_looks(rules, len({*champion.clusters.values()}), terms.correction)
+    early = look(rules, challenger=challenger, champion=champion, seed=seed, alpha=terms.alpha)
+    same = champion.on(challenger.clusters) if early.decisions else champion
+    matches = {"": Match(champion=same, challenger=challenger), **suites}
+    trials = {name: Trial(match.champion, match.challenger, terms.alpha, seed) for name, match in matches.items()}
+    for trial in trials.values():
+        check_comparable(trial.champion, trial.challenger)
+    if not ends(rules, early, terms):
+        raise EvaluationError(f"run of {challenger.header.agent!r}: ended before its rules were decided; go on with it")
+    evidence = [collect(rule, trials[rule.suite]) for rule in rules]
+    findings, notes = waive(settle(rules, evidence, terms, early), terms)
+    runs = Trial(champion, challenger, terms.alpha, seed)
+    return _verdict(rules, runs, terms, findings, tuple(note for note in (*notes, early.note) if note), suites)
 
 
 def _verdict(
-    rules: Sequence[Rule], trial: Trial, terms: Terms, findings: tuple[Finding, ...], notes: tuple[str, ...]
+    rules: Sequence[Rule],
+    trial: Trial,
+    terms: Terms,
+    findings: tuple[Finding, ...],
+    notes: tuple[str, ...],
+    suites: Mapping[str, Match],
 ) -> Verdict:
     open_ones = [finding.status for finding in findings if not finding.holds]
     rules_digest = digest_json([rule.model_dump(mode="json") for rule in rules])
@@ -60,20 +81,35 @@ def _verdict(
         run_digest=challenger.digest,
         champion_run_digest=champion.digest,
         evalset_digest=challenger.header.evalset_digest,
+        suites={name: _basis(match) for name, match in suites.items()},
         rules_digest=rules_digest,
         seed=trial.seed,
         alpha=trial.alpha,
         correction=terms.correction,
         today=terms.today,
         notes=notes,
-        evidence_digest=_digest(trial, rules_digest, terms),
+        evidence_digest=_digest(trial, rules_digest, terms, suites),
     )
 
 
-def settle(rules: Sequence[Rule], evidence: Sequence[Evidence], alpha: float, terms: Terms) -> list[Finding]:
+def _basis(match: Match) -> Basis:
+    return Basis(
+        evalset_digest=match.challenger.header.evalset_digest,
+        run_digest=match.challenger.digest,
+        champion_run_digest=match.champion.digest,
+    )
+
+
+def settle(
+    rules: Sequence[Rule], evidence: Sequence[Evidence], terms: Terms, early: Early = NOTHING_EARLY
+) -> list[Finding]:
     """One finding for each rule and its evidence, corrected together; waivers are not looked at."""
-    corrected = correct(rules, evidence, broken=holm, better=CORRECTIONS[terms.correction])
-    return [_find(rule, found, alpha) for rule, found in zip(rules, corrected, strict=True)]
+    counted = [early.evidence(place, found) for place, found in enumerate(evidence)]
+    corrected = correct(rules, counted, broken=holm, better=CORRECTIONS[terms.correction])
+    return [
+        early.finding(place, rule) or _find(rule, found, terms.alpha)
+        for place, (rule, found) in enumerate(zip(rules, corrected, strict=True))
+    ]
 
 
 def render_verdict(verdict: Verdict) -> str:
@@ -89,18 +125,18 @@ def render_verdict(verdict: Verdict) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _digest(trial: Trial, rules_digest: str, terms: Terms) -> str:
+def _digest(trial: Trial, rules_digest: str, terms: Terms, suites: Mapping[str, Match]) -> str:
     """The digest of everything the verdict rests on: another one if any of it was another."""
     runs = (trial.champion, trial.challenger)
     return digest_json(
         {
             "runs": [run.digest for run in runs],
+            "suites": {name: _basis(match).digest for name, match in suites.items()},
             "evalset": trial.challenger.header.evalset_digest,
             "graders": [dict(run.header.graders) for run in runs],
             "prices": [run.header.prices for run in runs],
             "rules": rules_digest,
             "terms": terms.digest,
-            "alpha": trial.alpha,
             "seed": trial.seed,
         }
     )

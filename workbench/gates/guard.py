@@ -9,8 +9,9 @@ judge) is an alarm, because nobody can tell without looking; who has looked agre
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date
+from types import MappingProxyType
 from typing import Literal
 
 from pydantic import Field
@@ -34,27 +35,33 @@ class Alarm(Record):
     """In words: what was, and what is."""
 
 
-class Pact(Record):
-    """A gate as people agreed to it."""
+class Ground(Record):
+    """What a gate is decided on: the cases of a suite, who grades them, and how the champion does."""
 
-    rules: tuple[Rule, ...] = Field(min_length=1)
-    alpha: float
-    seed: int
-    """Of the gate's tests: whoever may choose it afterwards may choose the p-value."""
-    terms: Terms
-    graders: dict[str, str]
-    """Digest of what grades each metric."""
-    prices: str = ""
     split: str
     repeats: int = Field(ge=1)
     """The fewest episodes of a case."""
+    graders: dict[str, str]
+    """Digest of what grades each metric."""
     cases: dict[str, str]
     """Digest of each case without its tags: request, expectation, cluster."""
     tags: dict[str, tuple[str, ...]]
-    champion: str
-    """Digest of the champion's agent."""
     champion_scores: dict[str, dict[str, float]]
     """Mean of the champion on each case, by metric."""
+
+
+class Pact(Ground):
+    """A gate as people agreed to it; its own ground is the experiment's test split."""
+
+    rules: tuple[Rule, ...] = Field(min_length=1)
+    seed: int
+    """Of the gate's tests: whoever may choose it afterwards may choose the p-value."""
+    terms: Terms
+    prices: str = ""
+    champion: str
+    """Digest of the champion's agent."""
+    suites: dict[str, Ground] = Field(default_factory=dict)
+    """By the suite's name."""
     owner: str = ""
     """Who agreed."""
     reason: str = ""
@@ -67,40 +74,57 @@ def make_pact(
     cases: Sequence[Case],
     *,
     seed: int,
-    alpha: float = 0.05,
     terms: Terms | None = None,
+    suites: Mapping[str, tuple[Run, Sequence[Case]]] = MappingProxyType({}),
 ) -> Pact:
     """The gate as it stands: its rules, and everything around them that decides how strong they are.
 
-    `cases` are those of the champion's run, in any order.
+    `cases` are those of the champion's run, in any order; `suites` gives its run on each suite with the suite's cases.
     """
-    counts = Counter(episode.case_id for episode in champion.episodes)
+    ground = _ground(champion, cases)
     return Pact(
+        **dict(ground),
         rules=tuple(rules),
-        alpha=alpha,
         seed=seed,
         terms=terms or Terms(),
-        graders=champion.header.graders,
         prices=champion.header.prices,
-        split=champion.header.split,
-        repeats=min(counts.values(), default=1),
-        cases={case.case_id: digest_json(case.model_dump(mode="json", exclude={"tags"})) for case in cases},
-        tags={case.case_id: case.tags for case in cases},
         champion=champion.header.agent_digest,
-        champion_scores={metric: _means(champion, metric) for metric in champion.header.metrics},
+        suites={name: _ground(run, held) for name, (run, held) in suites.items()},
     )
 
 
 def weakened(agreed: Pact, now: Pact) -> tuple[Alarm, ...]:
     """Every way in which the gate may have become weaker than what was agreed; empty if there is none."""
-    found = (
-        *_rules(agreed.rules, now.rules),
-        *_terms(agreed, now),
-        *_suite(agreed, now),
-        *_dilution(agreed, now),
-        *_judges(agreed, now),
-    )
+    found = [*_rules(agreed.rules, now.rules), *_terms(agreed, now), *_ground_lost("", agreed, now, agreed.rules)]
+    for name, ground in agreed.suites.items():
+        if name not in now.suites:
+            found.append(Alarm(about="suite", what=f"suite {name!r} is gone"))
+        else:
+            found.extend(_ground_lost(name, ground, now.suites[name], agreed.rules))
+    if agreed.prices and now.prices != agreed.prices:
+        found.append(Alarm(about="judge", what="costs rest on another price list"))
+    if now.champion != agreed.champion:
+        found.append(Alarm(about="champion", what="the champion is another agent: a weaker one is easier to beat"))
     return tuple(found)
+
+
+def _ground(champion: Run, cases: Sequence[Case]) -> Ground:
+    counts = Counter(episode.case_id for episode in champion.episodes)
+    return Ground(
+        split=champion.header.split,
+        repeats=min(counts.values(), default=1),
+        graders=champion.header.graders,
+        cases={case.case_id: digest_json(case.model_dump(mode="json", exclude={"tags"})) for case in cases},
+        tags={case.case_id: case.tags for case in cases},
+        champion_scores={metric: _means(champion, metric) for metric in champion.header.metrics},
+    )
+
+
+def _ground_lost(suite: str, agreed: Ground, now: Ground, rules: Sequence[Rule]) -> Iterator[Alarm]:
+    """What is weaker about one suite, named in every alarm; no name is the test split."""
+    fixed = {rule.metric for rule in rules if rule.at_least is not None and rule.suite == suite}
+    for alarm in (*_suite(agreed, now), *_dilution(agreed, now, fixed - {*COSTS}), *_judges(agreed, now)):
+        yield Alarm(about=alarm.about, what=f"suite {suite!r}: {alarm.what}") if suite else alarm
 
 
 def render_alarms(alarms: Sequence[Alarm]) -> str:
@@ -126,11 +150,13 @@ def _rules(agreed: Sequence[Rule], now: Sequence[Rule]) -> Iterator[Alarm]:
             yield Alarm(about="rule", what=f"{describe(rule)!r} is gone")
         elif _strictness(same) < _strictness(rule):
             yield Alarm(about="rule", what=f"{describe(rule)!r} was loosened to {describe(same)!r}")
+        elif same.stop_early != rule.stop_early:
+            yield Alarm(about="rule", what=f"{describe(rule)!r} is looked at otherwise: {describe(same)!r}")
 
 
-def _subject(rule: Rule) -> tuple[str, str, str]:
+def _subject(rule: Rule) -> tuple[str, str, str, str]:
     condition = next(name for name in CONDITIONS if getattr(rule, name) is not None)
-    return rule.metric, condition, rule.rival or ""
+    return rule.metric, condition, rule.rival or "", rule.suite
 
 
 def _strictness(rule: Rule) -> float:
@@ -141,8 +167,9 @@ def _strictness(rule: Rule) -> float:
 
 
 def _terms(agreed: Pact, now: Pact) -> Iterator[Alarm]:
-    if now.alpha > agreed.alpha:
-        yield Alarm(about="terms", what=f"alpha was raised from {agreed.alpha:g} to {now.alpha:g}")
+    if now.terms.alpha > agreed.terms.alpha:
+        raised = f"{agreed.terms.alpha:g} to {now.terms.alpha:g}"
+        yield Alarm(about="terms", what=f"alpha was raised from {raised}")
     if now.seed != agreed.seed:
         yield Alarm(about="terms", what=f"the seed of the tests is {now.seed} and no longer {agreed.seed}")
     if now.terms.correction != agreed.terms.correction:
@@ -161,7 +188,7 @@ def _waiver(before: Waiver | None, waiver: Waiver) -> Iterator[Alarm]:
         yield Alarm(about="terms", what=f"the waiver for {waiver.rule!r} was prolonged {longer}")
 
 
-def _suite(agreed: Pact, now: Pact) -> Iterator[Alarm]:
+def _suite(agreed: Ground, now: Ground) -> Iterator[Alarm]:
     if now.split != agreed.split:
         yield Alarm(about="suite", what=f"it is decided on {now.split!r} and no longer on {agreed.split!r}")
     if now.repeats < agreed.repeats:
@@ -175,10 +202,9 @@ def _suite(agreed: Pact, now: Pact) -> Iterator[Alarm]:
             yield Alarm(about="suite", what=f"case {case_id!r} no longer counts for {', '.join(lost)}")
 
 
-def _dilution(agreed: Pact, now: Pact) -> Iterator[Alarm]:
+def _dilution(agreed: Ground, now: Ground, fixed: Collection[str]) -> Iterator[Alarm]:
     """Added cases that the champion finds easier lift every mean: a threshold that stays is then a lower one."""
-    fixed = sorted({rule.metric for rule in agreed.rules if rule.at_least is not None and rule.metric not in COSTS})
-    for metric in fixed:
+    for metric in sorted(fixed):
         scores = now.champion_scores.get(metric, {})
         before = _mean(scores, agreed.cases)
         after = _mean(scores, now.cases)
@@ -192,7 +218,7 @@ def _mean(scores: Mapping[str, float], cases: Mapping[str, str]) -> float | None
     return math.fsum(found) / len(found) if found else None
 
 
-def _judges(agreed: Pact, now: Pact) -> Iterator[Alarm]:
+def _judges(agreed: Ground, now: Ground) -> Iterator[Alarm]:
     for metric, digest in agreed.graders.items():
         if metric not in now.graders:
             yield Alarm(about="judge", what=f"{metric} is no longer graded")
@@ -200,7 +226,3 @@ def _judges(agreed: Pact, now: Pact) -> Iterator[Alarm]:
             yield Alarm(
                 about="judge", what=f"{metric} is graded by something else; regrade the champion and agree anew"
             )
-    if agreed.prices and now.prices != agreed.prices:
-        yield Alarm(about="judge", what="costs rest on another price list")
-    if now.champion != agreed.champion:
-        yield Alarm(about="champion", what="the champion is another agent: a weaker one is easier to beat")

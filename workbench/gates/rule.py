@@ -1,6 +1,7 @@
 """Rules of a gate: one metric, one condition."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 
 from pydantic import Field, model_validator
 
@@ -9,7 +10,17 @@ from workbench.evals import COSTS
 
 _OF_COSTS = ("at_most", "no_worse_than")
 _OF_SCORES = ("at_least", "better_than", "no_worse_than", "coverage")
+_EARLY = ("better_than", "no_worse_than")
 CONDITIONS = ("at_least", "at_most", "better_than", "no_worse_than", "coverage")
+
+
+class Looks(Record):
+    """When somebody looks at an evaluation that may stop early; the last look comes after all clusters."""
+
+    first: int = Field(default=8, ge=2)
+    """Clusters before the first look."""
+    every: int = Field(default=4, ge=1)
+    """Clusters from a look to the next one."""
 
 
 class Rule(Record):
@@ -33,6 +44,10 @@ class Rule(Record):
     """In the unit of the metric; only for `better_than` and `no_worse_than`."""
     coverage: float | None = Field(default=None, gt=0, le=1)
     """The smallest share of cases that must be scored."""
+    suite: str = ""
+    """The suite it is decided on; empty is the experiment's test split."""
+    stop_early: Looks | None = None
+    """For a comparison of scores on the test: when to look whether the answer is clear already."""
 
     @model_validator(mode="after")
     def _one_condition_that_fits(self) -> "Rule":
@@ -45,6 +60,9 @@ class Rule(Record):
             raise ValueError(f"rule {self.metric!r}: {given[0]} is not for a {kind}; use one of {list(fitting)}")
         if self.margin and given[0] not in ("better_than", "no_worse_than"):
             raise ValueError(f"rule {self.metric!r}: {given[0]} takes no margin; leave it out")
+        if self.stop_early and (kind == "cost" or given[0] not in _EARLY or self.suite or self.margin >= 1):
+            words = "stop_early is for better_than and no_worse_than of a score on the test, with a margin below 1"
+            raise ValueError(f"rule {self.metric!r}: {words}; leave it out")
         return self
 
     @property
@@ -68,7 +86,18 @@ def describe(rule: Rule) -> str:
     'abstention no worse than baseline, by a margin of 0.05'
     >>> describe(Rule(metric="tokens", at_most=900))
     'tokens at most 900 tokens'
+    >>> describe(Rule(metric="task_success", better_than="baseline", stop_early=Looks(first=20, every=10)))
+    'task_success better than baseline, seen after 20 clusters and every 10'
+    >>> describe(Rule(metric="task_success", at_least=0.9, suite="regression"))
+    'task_success at least 0.9 on suite regression'
     """
+    where = f" on suite {rule.suite}" if rule.suite else ""
+    looks = rule.stop_early
+    when = f", seen after {looks.first} clusters and every {looks.every}" if looks else ""
+    return f"{_condition(rule)}{where}{when}"
+
+
+def _condition(rule: Rule) -> str:
     unit = f" {COSTS[rule.metric].unit}" if rule.metric in COSTS else ""
     margin = f", by a margin of {rule.margin:g}{unit}" if rule.margin else ""
     if rule.better_than is not None:
@@ -82,13 +111,21 @@ def describe(rule: Rule) -> str:
     return f"{rule.metric} scored on at least {rule.coverage:.1%} of the cases"
 
 
-def check_names(rules: Sequence[Rule], metrics: Collection[str], champion: str) -> None:
+def check_names(
+    rules: Sequence[Rule],
+    metrics: Collection[str],
+    champion: str,
+    suites: Mapping[str, Collection[str]] = MappingProxyType({}),
+) -> None:
     """Do nothing if every rule is about something that will be measured; for use before anything runs.
 
-    Raises: ConfigError with the nearest known name for a metric or champion that is not there.
+    `suites` gives the metrics that are measured on each suite.
+    Raises: ConfigError with the nearest known name for a metric, suite or champion that is not there.
     """
     for rule in rules:
-        known = {*metrics, *COSTS}
+        if rule.suite and rule.suite not in suites:
+            raise ConfigError(f"gate rule {describe(rule)!r}: no suite has this name; {nearest(rule.suite, suites)}")
+        known = {*(suites[rule.suite] if rule.suite else metrics), *COSTS}
         if rule.metric not in known:
             raise ConfigError(f"gate rule {rule.metric!r}: no such metric is measured; {nearest(rule.metric, known)}")
         if rule.rival not in (None, champion):

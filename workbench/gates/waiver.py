@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import date
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from workbench.core import ConfigError, Correction, Finding, Record, Waiver, nearest
 from workbench.gates.rule import Rule, describe
@@ -12,6 +12,8 @@ from workbench.gates.rule import Rule, describe
 class Terms(Record):
     """On which terms a gate decides."""
 
+    alpha: float = Field(default=0.05, gt=0, lt=1)
+    """The chance of a wrong decision: half of it for a false FAIL, half for a false PASS."""
     correction: Correction = "holm"
     """How the claims of "better" are corrected together; see `workbench.gates.family`."""
     waivers: tuple[Waiver, ...] = ()

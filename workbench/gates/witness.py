@@ -7,10 +7,15 @@ but they; keep them where those who want a release can't write.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 
-from workbench.core import Case, Record, Report, Run, Score, Verdict, WorkbenchError, digest_json, short
+from pydantic import Field
+
+from workbench.core import Case, EvalSet, Record, Report, Run, Score, Verdict, WorkbenchError, digest_json, short
 from workbench.evals import METRICS, Metric, bind_metrics, regrade, summarize
+from workbench.gates.early import may_stop
+from workbench.gates.evidence import Match
 from workbench.gates.gate import check
 from workbench.gates.guard import Alarm
 from workbench.gates.rule import Rule
@@ -24,41 +29,56 @@ class Presented(Record):
     terms: Terms = Terms()
     challenger: Run
     champion: Run
+    suites: dict[str, Match] = Field(default_factory=dict)
+    """The runs on each suite, by its name."""
     verdict: Verdict
     report: Report | None = None
     """Of the challenger, if one is shown."""
 
 
-def contradictions(presented: Presented, cases: Sequence[Case], *, evalset_digest: str) -> tuple[Alarm, ...]:
+def contradictions(
+    presented: Presented,
+    cases: Sequence[Case],
+    *,
+    evalset_digest: str,
+    suites: Mapping[str, EvalSet] = MappingProxyType({}),
+) -> tuple[Alarm, ...]:
     """Where what is said does not follow from what lies before us; empty if all of it does.
 
-    `cases` are those of the split as the suite has them today, `evalset_digest` is its version.
+    `cases` are those of the split as it is today, `evalset_digest` is its version; `suites` are the suites as they are.
     """
-    return tuple(
-        Alarm(about="evidence", what=what)
-        for what in (
-            *_stale(presented, cases, evalset_digest),
-            *_scores(presented.challenger, cases),
-            *_scores(presented.champion, cases),
-            *_said(presented),
-        )
-    )
+    match = Match(champion=presented.champion, challenger=presented.challenger)
+    found = [*_held(match, cases, evalset_digest, early=may_stop(presented.rules))]
+    for name, suite in suites.items():
+        if name not in presented.suites:
+            found.append(f"suite {name!r} was not tried: evaluate anew")
+            continue
+        problems = _held(presented.suites[name], suite.test, suite.digest, early=False)
+        found.extend(f"suite {name!r}: {problem}" for problem in problems)
+    return tuple(Alarm(about="evidence", what=what) for what in (*found, *_said(presented)))
 
 
-def _stale(presented: Presented, cases: Sequence[Case], evalset_digest: str) -> Iterator[str]:
-    for run in (presented.challenger, presented.champion):
-        name = f"the run of {run.header.agent!r}"
-        if run.header.evalset_digest != evalset_digest:
-            versions = f"{short(run.header.evalset_digest)}, and the suite is {short(evalset_digest)}"
-            yield f"{name} is of eval set {versions}: evaluate anew"
-        clusters = {case.case_id: case.cluster for case in cases}
-        if missing := sorted(clusters.keys() - run.clusters.keys()):
-            yield f"{name} did not try {len(missing)} of {len(clusters)} cases, for instance {missing[0]!r}"
-        if foreign := sorted(run.clusters.keys() - clusters.keys()):
-            yield f"{name} tried {len(foreign)} cases that the suite does not have, for instance {foreign[0]!r}"
-        moved = sorted(key for key in run.clusters if key in clusters and run.clusters[key] != clusters[key])
-        if moved:
-            yield f"{name} counts case {moved[0]!r} in another cluster than the suite"
+def _held(match: Match, cases: Sequence[Case], evalset_digest: str, *, early: bool) -> Iterator[str]:
+    """Two runs against the cases they should be of; `early` says that the challenger's may be a part."""
+    yield from _stale(match.challenger, cases, evalset_digest, partly=early)
+    yield from _stale(match.champion, cases, evalset_digest, partly=False)
+    for run in (match.challenger, match.champion):
+        yield from _scores(run, cases)
+
+
+def _stale(run: Run, cases: Sequence[Case], evalset_digest: str, *, partly: bool) -> Iterator[str]:
+    name = f"the run of {run.header.agent!r}"
+    if run.header.evalset_digest != evalset_digest:
+        versions = f"{short(run.header.evalset_digest)}, and the suite is {short(evalset_digest)}"
+        yield f"{name} is of eval set {versions}: evaluate anew"
+    clusters = {case.case_id: case.cluster for case in cases}
+    if (missing := sorted(clusters.keys() - run.clusters.keys())) and not partly:
+        yield f"{name} did not try {len(missing)} of {len(clusters)} cases, for instance {missing[0]!r}"
+    if foreign := sorted(run.clusters.keys() - clusters.keys()):
+        yield f"{name} tried {len(foreign)} cases that the suite does not have, for instance {foreign[0]!r}"
+    moved = sorted(key for key in run.clusters if key in clusters and run.clusters[key] != clusters[key])
+    if moved:
+        yield f"{name} counts case {moved[0]!r} in another cluster than the suite"
 
 
 def _scores(run: Run, cases: Sequence[Case]) -> Iterator[str]:
@@ -107,8 +127,8 @@ def _said(presented: Presented) -> Iterator[str]:
             challenger=presented.challenger,
             champion=presented.champion,
             seed=said.seed,
-            alpha=said.alpha,
             terms=presented.terms,
+            suites=presented.suites,
         )
     except WorkbenchError as problem:
         yield f"no verdict follows from these runs and rules: {problem}"

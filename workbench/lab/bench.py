@@ -11,7 +11,9 @@ import dspy
 from workbench.agents import Agent, AgentSpec, build_agent
 from workbench.core import Corpus, EvalSet, Meter, catalogue, read_record
 from workbench.datasets import BfclData, default_cache, fetch, load_bfcl, load_registry
+from workbench.evals import Metric
 from workbench.lab.experiment import Experiment
+from workbench.lab.scoring import open_scorer
 from workbench.lab.workspace import Workspace
 from workbench.lms import CallStore, LMSpec, connect
 from workbench.retrieval import Index, IndexSpec, build_index, read_index, write_index
@@ -47,6 +49,13 @@ class Bench:
     def data(self) -> BfclData:
         """The data set's cases and tools; fetched at the first use on this machine."""
         return load_bfcl(self._fetched(self.experiment.data.set), self.experiment.data.parts)
+
+    @cached_property
+    def scorers(self) -> dict[str, Metric]:
+        """The experiment's own metrics, by name; judges are asked on this bench and accounted for."""
+        chosen = self.experiment.scored
+        texts = {document.doc_id: document.text for document in self.tools.documents} if chosen else {}
+        return {name: open_scorer(name, scorer, connect=self.model, texts=texts) for name, scorer in chosen.items()}
 
     @cached_property
     def tools(self) -> Corpus:

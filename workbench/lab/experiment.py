@@ -8,10 +8,21 @@ from pathlib import Path
 from pydantic import Field, JsonValue, field_validator
 
 from workbench.agents import AgentSpec
-from workbench.core import Budget, ConfigError, Correction, Record, Waiver, WorkbenchError, nearest
-from workbench.datasets import BFCL_SETS, fit, load_registry, read_located
-from workbench.evals import METRICS
-from workbench.gates import Rule, Terms, check_names, check_waivers
+from workbench.core import (
+    Budget,
+    ConfigError,
+    Correction,
+    DataError,
+    EvalSet,
+    Record,
+    Waiver,
+    WorkbenchError,
+    nearest,
+)
+from workbench.datasets import BFCL_SETS, build_suite, fit, load_registry, read_located, read_suites
+from workbench.evals import METRICS, applicable, check_suites, known_worlds
+from workbench.gates import Rule, Terms, check_looks, check_names, check_waivers
+from workbench.lab.scoring import Scorer, examine
 from workbench.lms import EMBEDDED, LMSpec, check
 from workbench.optimize import OPTIMIZERS, knobs, vary
 
@@ -64,7 +75,12 @@ class Experiment(Record):
     agent: AgentSpec = AgentSpec()
     """The agent to begin with: the baseline and first champion."""
     optimize: Search = Search()
+    scorers: dict[str, Scorer] = Field(default_factory=dict)
+    """Metrics of the experiment's own, by the names that `metrics` and rules of the gate may call them by."""
     metrics: tuple[str, ...] = ("task_success",)
+    suites: tuple[Path, ...] = ()
+    """Folders of suites that baseline and winner are tried on besides the test; in a file relative to the file.
+    Rules of the gate may name them."""
     gate: tuple[Rule, ...] = Field(min_length=1)
     correction: Correction = "holm"
     """How the rules of the gate that claim "better" are corrected together."""
@@ -85,6 +101,11 @@ class Experiment(Record):
         """The agent to begin with, on this experiment's model."""
         return self.agent.model_copy(update={"lm": self.lm})
 
+    @property
+    def scored(self) -> dict[str, Scorer]:
+        """The scorers that its metrics name: the others judge nothing."""
+        return {name: self.scorers[name] for name in self.metrics if name in self.scorers}
+
     def terms(self, today: date) -> Terms:
         """On which terms the gate decides; the day counts only where there are waivers."""
         return Terms(correction=self.correction, waivers=self.waivers, today=today if self.waivers else None)
@@ -96,7 +117,7 @@ class Experiment(Record):
 
 
 def read_experiment(path: Path) -> Experiment:
-    """Read and check an experiment file; nothing is fetched, loaded or paid.
+    """Read and check an experiment file; nothing is fetched or paid, and nothing loaded but the scorers it names.
 
     Raises: ConfigError with file, line and field for the first thing that is wrong: YAML that can't be read,
     a misspelt field, an unknown metric, optimizer, knob, data set or model, a missing key, a budget that
@@ -105,6 +126,11 @@ def read_experiment(path: Path) -> Experiment:
     found = read_located(path, noun="experiment", error=ConfigError)
     data = {"name": path.stem, **found.data} if isinstance(found.data, dict) else found.data
     experiment = fit(found._replace(data=data), Experiment, noun="experiment", path=path, error=ConfigError)
+    rooted: dict[str, object] = {
+        "suites": tuple(path.parent / suite for suite in experiment.suites),
+        "scorers": {name: scorer.seen_from(path.parent) for name, scorer in experiment.scorers.items()},
+    }
+    experiment = experiment.model_copy(update=rooted)
     for field, problem in _problems(experiment):
         raise ConfigError(f"experiment {experiment.name!r} ({path}:{found.line(field)}): {'.'.join(field)}: {problem}")
     return experiment
@@ -112,11 +138,12 @@ def read_experiment(path: Path) -> Experiment:
 
 def _problems(experiment: Experiment) -> Iterator[Problem]:
     """What no single field shows, each with the field to look at."""
-    yield from _unknown(("metrics",), "metric", experiment.metrics, METRICS)
+    yield from _unknown(("metrics",), "metric", experiment.metrics, {*METRICS, *experiment.scorers})
+    yield from _scorer_problems(experiment)
     yield from _unknown(("optimize", "using"), "optimizer", experiment.optimize.using, OPTIMIZERS)
     yield from _unknown(("data", "parts"), "part", experiment.data.parts, BFCL_SETS)
     yield from _refused(("data", "set"), lambda: load_registry().entry(experiment.data.set))
-    yield from _refused(("gate",), lambda: check_names(experiment.gate, experiment.metrics, CHAMPION))
+    yield from _suite_problems(experiment)
     yield from _refused(("waivers",), lambda: check_waivers(experiment.waivers, experiment.gate))
     yield from _refused(("lm",), lambda: check(experiment.lm))
     proposer = experiment.proposer
@@ -126,6 +153,47 @@ def _problems(experiment: Experiment) -> Iterator[Problem]:
         yield ("optimize", "using"), "mipro needs a model that writes instructions; set optimize.proposer"
     yield from _space_problems(experiment)
     yield from _budget_problems(experiment)
+
+
+def _scorer_problems(experiment: Experiment) -> Iterator[Problem]:
+    """What is wrong with the scorers, and with rules about judges that may not judge: no run could meet them."""
+    ruled = {rule.metric: str(number) for number, rule in enumerate(experiment.gate)}
+    for name, scorer in experiment.scorers.items():
+        try:
+            objection = examine(name, scorer).objection
+        except WorkbenchError as refusal:
+            yield ("scorers", name), str(refusal)
+            return
+        if objection and name in ruled:
+            yield ("gate", ruled[name]), f"scorer {name!r} would score nothing: {objection}"
+
+
+def _suite_problems(experiment: Experiment) -> Iterator[Problem]:
+    """What is wrong with the suites, and with rules that may be about them."""
+    measured: dict[str, tuple[str, ...]] = {}
+    for number, path in enumerate(experiment.suites):
+        try:
+            suite = trusted_suite(path)
+        except WorkbenchError as refusal:
+            yield ("suites", str(number)), str(refusal)
+            return
+        if suite.name in measured:
+            yield ("suites", str(number)), f"suite {suite.name!r} is there twice; name each once"
+        measured[suite.name] = (*applicable(suite.test), *experiment.scored)
+    gate = ("gate",)
+    yield from _refused(gate, lambda: check_names(experiment.gate, experiment.metrics, CHAMPION, measured))
+    yield from _refused(gate, lambda: check_looks(experiment.gate, experiment.data.test, experiment.correction))
+
+
+def trusted_suite(path: Path) -> EvalSet:
+    """A folder of suites as an eval set.
+
+    Raises: DataError if it can't be read or fails its check: what it measures would mean something else.
+    """
+    problems = check_suites(read_suites(path), known_worlds())
+    if problems:
+        raise DataError(f"suite {str(path)!r}: {len(problems)} problems, the first: {problems[0].message}")
+    return build_suite(path)
 
 
 def _unknown(field: tuple[str, ...], noun: str, names: Sequence[str], known: Collection[str]) -> Iterator[Problem]:

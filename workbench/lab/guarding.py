@@ -16,8 +16,8 @@ from workbench.core import (
     short,
     write_record,
 )
-from workbench.gates import Alarm, Pact, Presented, contradictions, make_pact, weakened
-from workbench.lab.experiment import Experiment, read_experiment
+from workbench.gates import Alarm, Match, Pact, Presented, contradictions, make_pact, weakened
+from workbench.lab.experiment import Experiment, read_experiment, trusted_suite
 from workbench.lab.stored import StoredRun, cases_of, runs_held
 
 
@@ -39,6 +39,8 @@ class _Evidence(NamedTuple):
     champion: Run
     challenger: Run
     cases: tuple[Case, ...]
+    matches: dict[str, Match]
+    """The runs on each suite that the verdict rests on."""
 
 
 def pact_file(experiment: Path) -> Path:
@@ -54,7 +56,7 @@ def agree_gate(file: Path, verdict: Verdict, workspace: Path, *, owner: str, rea
     if not owner.strip() or not reason.strip():
         raise ConfigError("gate agree: needs an owner who answers for it, and a reason")
     experiment, evidence = read_experiment(file), _evidence(workspace, verdict)
-    pact = _pact(experiment, evidence, verdict, today)
+    pact = _pact(experiment, evidence, today)
     path = pact_file(file)
     write_record(path, pact.model_copy(update={"owner": owner, "reason": reason, "agreed": today}))
     return path
@@ -72,27 +74,44 @@ def check_release(file: Path, verdict: Verdict, workspace: Path, *, report: Repo
         terms=experiment.terms(verdict.today or today),
         challenger=evidence.challenger,
         champion=evidence.champion,
+        suites=evidence.matches,
         verdict=verdict,
         report=report,
     )
-    found = contradictions(presented, evidence.cases, evalset_digest=evidence.challenger.header.evalset_digest)
+    suites = {suite.name: suite for suite in map(trusted_suite, experiment.suites)}
+    version = evidence.challenger.header.evalset_digest
+    found = contradictions(presented, evidence.cases, evalset_digest=version, suites=suites)
     path = pact_file(file)
     if path.exists():
-        now = _pact(experiment, evidence, verdict, today)
+        now = _pact(experiment, evidence, today)
         found = (*weakened(read_record(path, Pact), now), *found)
     return ReleaseCheck(verdict=verdict, agreed=path.exists(), alarms=found)
 
 
-def _pact(experiment: Experiment, evidence: _Evidence, verdict: Verdict, today: date) -> Pact:
-    terms, seed = experiment.terms(today), experiment.seed
-    return make_pact(experiment.gate, evidence.champion, evidence.cases, seed=seed, alpha=verdict.alpha, terms=terms)
+def _pact(experiment: Experiment, evidence: _Evidence, today: date) -> Pact:
+    suites = {suite.name: suite.test for suite in map(trusted_suite, experiment.suites)}
+    return make_pact(
+        experiment.gate,
+        evidence.champion,
+        evidence.cases,
+        seed=experiment.seed,
+        terms=experiment.terms(today),
+        suites={name: (match.champion, suites[name]) for name, match in evidence.matches.items() if name in suites},
+    )
 
 
 def _evidence(workspace: Path, verdict: Verdict) -> _Evidence:
     """The runs that a verdict names, and the cases they are of."""
     champion = _run(workspace, verdict.champion_digest, verdict.champion_run_digest)
     challenger = _run(workspace, verdict.agent_digest, verdict.run_digest)
-    return _Evidence(champion.run, challenger.run, cases_of(workspace, challenger))
+    matches = {
+        name: Match(
+            champion=_run(workspace, verdict.champion_digest, basis.champion_run_digest).run,
+            challenger=_run(workspace, verdict.agent_digest, basis.run_digest).run,
+        )
+        for name, basis in verdict.suites.items()
+    }
+    return _Evidence(champion.run, challenger.run, cases_of(workspace, challenger), matches)
 
 
 def _run(workspace: Path, agent_digest: str, run_digest: str) -> StoredRun:

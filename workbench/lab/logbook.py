@@ -14,8 +14,9 @@ from workbench.evals import Evidence, KpiLine, compare, measure_kpis, render_com
 from workbench.gates import render_verdict
 from workbench.lab.bench import Bench
 from workbench.lab.outcome import Folders
-from workbench.lab.stages import CHALLENGER, found, runs_of, verdict_of
-from workbench.lab.stored import StoredRun
+from workbench.lab.stages import CHALLENGER, found, runs_of, suite_runs, verdict_of
+from workbench.lab.stored import StoredRun, find_run
+from workbench.lab.suite_run import track_suite
 from workbench.lab.workspace import Shipped
 from workbench.lms import totals
 from workbench.optimize import Optimized, knobs
@@ -58,6 +59,8 @@ def log_all(bench: Bench, folders: Folders) -> Shipped:
     for name, run in zip(("baseline", CHALLENGER), runs_of(folders.baseline, folders.winner), strict=True):
         log_traces(store, runs[name], cases, run, model=bench.experiment.lm.model, limit=bench.experiment.traces)
     finish(store, parent)
+    for name in suite_runs(folders.suites):
+        track_suite(bench.workspace, find_run(bench.workspace.folder, name))
     return Shipped(mlflow_run=parent, winner_run=runs[CHALLENGER])
 
 

@@ -1,12 +1,15 @@
 """How an experiment ended: what a person reads first, and what to type next."""
 
+from functools import reduce
 from pathlib import Path
+
+from pydantic import Field
 
 from workbench.core import Comparison, Record, Report, Spend, Status, Verdict
 from workbench.evals import compare, number, render_table, summarize
-from workbench.gates import render_verdict
+from workbench.gates import Match, render_verdict
 from workbench.lab.bench import Bench
-from workbench.lab.stages import found, runs_of, verdict_of
+from workbench.lab.stages import found, matches, runs_of, suite_runs, verdict_of
 from workbench.lms import totals
 
 
@@ -18,7 +21,17 @@ class Folders(Record):
     baseline: Path
     optimized: Path
     winner: Path
+    suites: Path | None = None
+    """None if the experiment names no suite."""
     gate: Path
+
+
+class OnSuite(Record):
+    """Baseline and winner on one suite."""
+
+    baseline: Report
+    winner: Report
+    comparisons: tuple[Comparison, ...]
 
 
 class Outcome(Record):
@@ -32,6 +45,8 @@ class Outcome(Record):
     winner: Report
     comparisons: tuple[Comparison, ...]
     """One for each metric that both were measured on."""
+    suites: dict[str, OnSuite] = Field(default_factory=dict)
+    """By the suite's name."""
     verdict: Verdict
     changes: dict[str, str]
     """What the winner changes against the baseline."""
@@ -60,7 +75,8 @@ def conclude(bench: Bench, folders: Folders, *, package: Path | None, mlflow_run
     """Gather the outcome from what the stages left."""
     champion, challenger = runs_of(folders.baseline, folders.winner)
     optimized, verdict = found(folders.optimized), verdict_of(folders.gate)
-    calls = [bench.store.frame(folder.name) for folder in (folders.baseline, folders.optimized, folders.winner)]
+    stages = [folder.name for folder in (folders.baseline, folders.optimized, folders.winner)]
+    calls = [bench.store.frame(run) for run in (*stages, *suite_runs(folders.suites))]
     spends = [totals(frame) for frame in calls]
     return Outcome(
         experiment=bench.experiment.name,
@@ -70,12 +86,13 @@ def conclude(bench: Bench, folders: Folders, *, package: Path | None, mlflow_run
         baseline=summarize(champion),
         winner=summarize(challenger),
         comparisons=tuple(compare(champion, challenger, metric) for metric in bench.experiment.metrics),
+        suites={name: _on_suite(match) for name, match in matches(bench.workspace, folders.suites).items()},
         verdict=verdict,
         changes=optimized.best.changes,
         trials=len(optimized.trials),
         stopped=optimized.stopped,
         search=optimized.spent,
-        paid=spends[0].plus(spends[1]).plus(spends[2]),
+        paid=reduce(Spend.plus, spends),
         cached_calls=sum(int(frame["cached"].sum()) for frame in calls),
         package=package,
         mlflow_run=mlflow_run,
@@ -84,10 +101,24 @@ def conclude(bench: Bench, folders: Folders, *, package: Path | None, mlflow_run
     )
 
 
+def _on_suite(match: Match) -> OnSuite:
+    metrics = match.challenger.header.metrics
+    return OnSuite(
+        baseline=summarize(match.champion),
+        winner=summarize(match.challenger),
+        comparisons=tuple(compare(match.champion, match.challenger, metric) for metric in metrics),
+    )
+
+
 def render_outcome(outcome: Outcome) -> str:
     """The closing table: baseline and winner with intervals, what it cost, the verdict, what to type next."""
     head = f"{outcome.experiment}, seed {outcome.seed}, model {outcome.model}"
     rows = [_row(outcome, comparison) for comparison in outcome.comparisons]
+    rows += [
+        (f"{name}: {first}", *rest)
+        for name, suite in outcome.suites.items()
+        for first, *rest in (_row(suite, comparison) for comparison in suite.comparisons)
+    ]
     rows += [_cost_row(outcome, name) for name in ("tokens", "lm_calls", "model_ms_p50", "usd")]
     table = render_table(("test", "baseline", "winner", "difference [95 %]", "p"), [row for row in rows if row])
     changes = ", ".join(f"{name} {change}" for name, change in outcome.changes.items()) or "nothing"
@@ -114,7 +145,7 @@ def _next(outcome: Outcome) -> list[str]:
     return [f"package: {outcome.package}", f"next:  uv run workbench serve {outcome.package}", look]
 
 
-def _row(outcome: Outcome, comparison: Comparison) -> tuple[str, ...]:
+def _row(outcome: Outcome | OnSuite, comparison: Comparison) -> tuple[str, ...]:
     interval = "unmeasured"
     if comparison.difference is not None:
         bounds = "" if comparison.low is None else f" [{comparison.low:+.3f}, {comparison.high:+.3f}]"

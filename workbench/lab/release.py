@@ -9,6 +9,7 @@ from pydantic import JsonValue
 from workbench.core import PackageError, read_run, short, write_record
 from workbench.datasets import load_registry
 from workbench.evals import summarize
+from workbench.evals.judge import JUDGING
 from workbench.lab.bench import Bench
 from workbench.lab.outcome import Folders
 from workbench.lab.stages import found, verdict_of
@@ -89,6 +90,7 @@ def _parts(bench: Bench, folders: Folders) -> PackageParts:
     )
     ids = [one.case_id for one in kept]
     ledger = bench.store.frame(folders.winner.name)
+    ledger = ledger.filter(~ledger["module"].str.starts_with(JUDGING))  # what judges were asked is no business of users
     keys = [key for key, case_id in zip(ledger["key"], ledger["case_id"], strict=True) if case_id in ids]
     return PackageParts(
         name=bench.experiment.name,

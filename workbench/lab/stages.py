@@ -20,10 +20,13 @@ from workbench.core import (
     write_run,
 )
 from workbench.datasets import EvalSetReport, Problem, Sizes, build_evalset, check_evalset
-from workbench.evals import EvaluationRequest, evaluate, metric, selfcheck
+from workbench.evals import METRICS, EvaluationRequest, Guarded, bind_metrics, evaluate, selfcheck
+from workbench.gates import Match, Terms, batches, ends, look, may_stop
 from workbench.gates import check as check_gate
 from workbench.lab.bench import Bench
-from workbench.lab.experiment import CHAMPION
+from workbench.lab.experiment import CHAMPION, Experiment
+from workbench.lab.scoring import examine
+from workbench.lab.workspace import Workspace
 from workbench.lms import EMBEDDED, greet, identity, scope
 from workbench.optimize import Optimized, Task, Trial, optimize, optimizer
 from workbench.retrieval import IndexSpec
@@ -40,12 +43,32 @@ class EvalSetCheck(Record):
     """Test cases whose published answer is not right by the published rules; they stay in and count as wrong."""
 
 
+class SuiteRuns(Record):
+    """The names of the runs on one suite."""
+
+    champion: str
+    challenger: str
+
+
+class Tried(Record):
+    """What was tried besides the test."""
+
+    suites: dict[str, SuiteRuns]
+
+
 def greet_models(bench: Bench) -> None:
     """Ask each model that is not embedded one short question before anything else is done.
 
+    Judges that may not judge are named, and not asked.
+
     Raises: LMError if one does not answer: an unknown model, a refused key, a wrong address.
     """
-    for spec in (bench.experiment.lm, bench.experiment.proposer):
+    judges = {name: examine(name, scorer) for name, scorer in bench.experiment.scored.items()}
+    for name, judge in judges.items():
+        if judge.objection:
+            bench.workspace.progress.note(f"scorer {name!r} will score nothing: {judge.objection}")
+    asked = [judge.asks for judge in judges.values() if not judge.objection]
+    for spec in (bench.experiment.lm, bench.experiment.proposer, *asked):
         if spec is not None and spec.model != EMBEDDED:
             greet(bench.model(spec))
 
@@ -96,7 +119,8 @@ def evalset(bench: Bench) -> Path:
             seed=bench.experiment.seed,
             sources=(bench.data_digest,),
         )
-        lines = selfcheck(drawn.test, bench.experiment.metrics)
+        # By our own metrics: what another scorer says of an ideal answer does not make the published one wrong.
+        lines = selfcheck(drawn.test, [name for name in bench.experiment.metrics if name in METRICS])
         wrong = sorted({found.case_id for line in lines for found in line.contradictions})
         problems = check_evalset(drawn, bench.tools)
         write_record(folder / "check.json", EvalSetCheck(report=report, problems=problems, contradictions=tuple(wrong)))
@@ -110,6 +134,7 @@ def baseline(bench: Bench, indexes: Path, evalset: Path) -> Path:
     cases = bench.evalset(evalset)
 
     def make(folder: Path) -> None:
+        _check_scorers(bench, cases.test)
         _try(bench, (bench.experiment.start, CHAMPION), folder / "val", indexes, (cases.val, "val", cases.digest))
         _try(bench, (bench.experiment.start, CHAMPION), folder / "test", indexes, (cases.test, "test", cases.digest))
 
@@ -151,37 +176,66 @@ def search(bench: Bench, indexes: Path, evalset: Path) -> Path:
     return bench.workspace.once("optimize", inputs, make)
 
 
-def winner(bench: Bench, indexes: Path, evalset: Path, optimized: Path) -> Path:
-    """Try what the search found on the test, once."""
+def winner(bench: Bench, indexes: Path, evalset: Path, baseline: Path, optimized: Path) -> Path:
+    """Try what the search found on the test, once; up to the first look at which the gate needs no more of it."""
     best = found(optimized).winner
-    cases = bench.evalset(evalset)
+    experiment, cases = bench.experiment, bench.evalset(evalset)
+    inputs = _agent_inputs(bench, best, indexes, cases.digest)
+    if may_stop(experiment.gate):
+        inputs |= {"looks": _gate_inputs(experiment), "against": baseline.name}
 
     def make(folder: Path) -> None:
-        _try(bench, (best, CHALLENGER), folder / "test", indexes, (cases.test, "test", cases.digest))
+        champion, terms = read_run(baseline / "test"), _terms(experiment)
+        for batch in batches(experiment.gate, champion, seed=experiment.seed):
+            part = tuple(case for case in cases.test if case.case_id in {*batch})
+            run = _try(bench, (best, CHALLENGER), folder / "test", indexes, (part, "test", cases.digest))
+            early = look(experiment.gate, challenger=run, champion=champion, seed=experiment.seed, alpha=terms.alpha)
+            if ends(experiment.gate, early, terms):
+                if early.note:
+                    bench.workspace.progress.note(early.note)
+                break
 
-    return bench.workspace.once(CHALLENGER, _agent_inputs(bench, best, indexes, cases.digest), make)
+    return bench.workspace.once(CHALLENGER, inputs, make)
 
 
-def gate(bench: Bench, baseline: Path, winner: Path) -> Path:
+def gate(bench: Bench, baseline: Path, winner: Path, suites: Path | None = None) -> Path:
     """Decide by the experiment's rules whether the winner may be promoted."""
     experiment = bench.experiment
-    terms = experiment.terms(datetime.now(tz=UTC).date())
-    inputs: dict[str, JsonValue] = {
-        "baseline": baseline.name,
-        "winner": winner.name,
-        "rules": [rule.model_dump(mode="json") for rule in experiment.gate],
-        "terms": terms.digest,
-        "seed": experiment.seed,
-    }
+    inputs: dict[str, JsonValue] = {"baseline": baseline.name, "winner": winner.name, **_gate_inputs(experiment)}
+    if suites is not None:
+        inputs["suites"] = suites.name
 
     def make(folder: Path) -> None:
-        challenger, champion = read_run(winner / "test"), read_run(baseline / "test")
         verdict = check_gate(
-            experiment.gate, challenger=challenger, champion=champion, seed=experiment.seed, terms=terms
+            experiment.gate,
+            challenger=read_run(winner / "test"),
+            champion=read_run(baseline / "test"),
+            seed=experiment.seed,
+            terms=_terms(experiment),
+            suites=matches(bench.workspace, suites),
         )
         write_record(folder / "verdict.json", verdict)
 
     return bench.workspace.once("gate", inputs, make)
+
+
+def matches(workspace: Workspace, suites: Path | None) -> dict[str, Match]:
+    """The runs of baseline and winner on each suite that was tried."""
+    if suites is None:
+        return {}
+    held = workspace.folder / "runs"
+    return {
+        name: Match(champion=read_run(held / runs.champion), challenger=read_run(held / runs.challenger))
+        for name, runs in read_record(suites / "suites.json", Tried).suites.items()
+    }
+
+
+def suite_runs(suites: Path | None) -> tuple[str, ...]:
+    """The names of the runs on suites, which are those that the ledger knows their calls by."""
+    if suites is None:
+        return ()
+    tried = read_record(suites / "suites.json", Tried).suites.values()
+    return tuple(name for runs in tried for name in (runs.champion, runs.challenger))
 
 
 def found(optimized: Path) -> Optimized:
@@ -195,8 +249,21 @@ def verdict_of(gate: Path) -> Verdict:
 
 
 def runs_of(baseline: Path, winner: Path) -> tuple[Run, Run]:
-    """The champion's and the challenger's run on the test."""
-    return read_run(baseline / "test"), read_run(winner / "test")
+    """The champion's and the challenger's run on the test, over the cases that both tried."""
+    challenger = read_run(winner / "test")
+    return read_run(baseline / "test").on(challenger.clusters), challenger
+
+
+def _terms(experiment: Experiment) -> Terms:
+    return experiment.terms(datetime.now(tz=UTC).date())
+
+
+def _gate_inputs(experiment: Experiment) -> dict[str, JsonValue]:
+    return {
+        "rules": [rule.model_dump(mode="json") for rule in experiment.gate],
+        "terms": _terms(experiment).digest,
+        "seed": experiment.seed,
+    }
 
 
 def _agent_inputs(bench: Bench, spec: AgentSpec, indexes: Path, cases: str) -> dict[str, JsonValue]:
@@ -205,13 +272,28 @@ def _agent_inputs(bench: Bench, spec: AgentSpec, indexes: Path, cases: str) -> d
         "model": identity(spec.lm),
         "indexes": indexes.name,
         "evalset": cases,
-        "metrics": {name: metric(name).digest for name in bench.experiment.metrics},
+        "metrics": {
+            grader.name: grader.digest for grader in bind_metrics(bench.experiment.metrics, None, extra=bench.scorers)
+        },
     }
+
+
+def _check_scorers(bench: Bench, cases: tuple[Case, ...]) -> None:
+    """Say which scorers of code do not judge like a metric, while nothing is spent yet; judges have their admission."""
+    code = {name: scorer for name, scorer in bench.scorers.items() if not isinstance(scorer, Guarded)}
+    for line in selfcheck(cases, [*code], extra=code):
+        if not line.cases:
+            bench.workspace.progress.note(f"scorer {line.metric!r}: judges no ideal answer to a test case")
+        elif not line.trusted:
+            flaws = (
+                f"{len(line.contradictions)} of {line.cases} ideal answers less than 1, {len(line.rewarded)} silences"
+            )
+            bench.workspace.progress.note(f"scorer {line.metric!r}: gives {flaws} more than 0")
 
 
 def _try(
     bench: Bench, named: tuple[AgentSpec, str], folder: Path, indexes: Path, cases: tuple[tuple[Case, ...], Split, str]
-) -> None:
+) -> Run:
     spec, name = named
     chosen, split, evalset_digest = cases
     agent = bench.agent(spec, indexes)
@@ -229,11 +311,12 @@ def _try(
             agent,
             chosen,
             request=request,
-            catalogue=bench.tools,
+            graders=bind_metrics(request.metrics, bench.tools, extra=bench.scorers),
             journal=folder / "journal",
             on_case=bench.workspace.progress.advance,
         )
     write_run(folder, run)
+    return run
 
 
 def _words(trial: Trial, meter: Meter) -> str:

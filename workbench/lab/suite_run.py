@@ -1,15 +1,17 @@
 """An agent on a suite: from a package or an experiment file to a run that stays in the workspace."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
+
+from pydantic import JsonValue
 
 from workbench.agents import Agent
 from workbench.core import (
     Case,
     ConfigError,
-    DataError,
     EvalSet,
     ExpectedState,
     Persona,
@@ -19,23 +21,21 @@ from workbench.core import (
     write_record,
     write_run,
 )
-from workbench.datasets import build_suite, read_suites
 from workbench.evals import (
     EvaluationRequest,
     InWorld,
-    Worlds,
+    Metric,
     applicable,
     bind_metrics,
-    check_suites,
     evaluate,
     known_worlds,
 )
 from workbench.lab import stages
-from workbench.lab.bench import Bench
-from workbench.lab.experiment import read_experiment
+from workbench.lab.bench import Bench, Connect
+from workbench.lab.experiment import CHAMPION, read_experiment, trusted_suite
 from workbench.lab.stored import StoredRun
 from workbench.lab.workspace import Shipped, Workspace
-from workbench.lms import CallStore, LMSpec, connect, scope
+from workbench.lms import CallStore, LMSpec, connect, identity, scope
 from workbench.packaging import load_package
 
 USER_TOKENS = 256
@@ -48,6 +48,10 @@ class Candidate(NamedTuple):
     name: str
     agent: Agent
     store: CallStore
+    connect: Connect = connect
+    """How the models that play users are reached."""
+    scorers: Mapping[str, Metric] = MappingProxyType({})
+    """Metrics besides those of the workbench, by name."""
 
 
 @contextmanager
@@ -66,7 +70,7 @@ def open_candidate(workspace: Workspace, *, package: Path | None, experiment: Pa
         assert experiment is not None, "one of the two is given"
         bench = Bench(read_experiment(experiment), workspace)
         agent = bench.agent(bench.experiment.start, stages.index(bench))
-        candidate = Candidate(bench.experiment.name, agent, bench.store)
+        candidate = _candidate(bench, bench.experiment.name, agent)
     try:
         yield candidate
     finally:
@@ -81,24 +85,25 @@ def try_suite(suite: Path, candidate: Candidate, workspace: Workspace, *, repeat
     Raises: DataError if the suite can't be read or fails its check: what it measures would mean something else.
     """
     worlds = known_worlds()
-    evalset, agent = _trusted(suite, worlds), candidate.agent
+    evalset, agent = trusted_suite(suite), candidate.agent
     catalogue = agent.index.corpus if agent.spec.pattern == "tool_call" else None
     request = EvaluationRequest(
         agent=candidate.name,
         agent_digest=agent.digest,
         evalset_digest=evalset.digest,
         split="test",
-        metrics=applicable(evalset.test),
+        metrics=(*applicable(evalset.test), *candidate.scorers),
         repeats=repeats,
         source=_source(agent, evalset.test),
     )
-    header = request.header(bind_metrics(request.metrics, catalogue))
+    graders = bind_metrics(request.metrics, catalogue, extra=candidate.scorers)
+    header = request.header(graders)
     folder = workspace.folder / "runs" / f"{evalset.name}-{short(digest_json([header.digest, repeats]))}"
     tried = InWorld(
         agent,
         evalset.test,
         worlds=worlds,
-        connect=lambda model: connect(LMSpec(model=model, max_tokens=USER_TOKENS), store=candidate.store),
+        connect=lambda model: candidate.connect(LMSpec(model=model, max_tokens=USER_TOKENS), store=candidate.store),
     )
     workspace.progress.stage("evaluate", skipped=False)
     with scope(run=folder.name, candidate=short(agent.digest)):
@@ -106,13 +111,43 @@ def try_suite(suite: Path, candidate: Candidate, workspace: Workspace, *, repeat
             tried,
             evalset.test,
             request=request,
-            catalogue=catalogue,
+            graders=graders,
             journal=folder / "journal",
             on_case=workspace.progress.advance,
         )
     write_record(folder / "evalset.json", evalset)
     write_run(folder, run)
     return StoredRun(folder.name, folder, run)
+
+
+def try_suites(bench: Bench, indexes: Path, optimized: Path) -> Path:
+    """Try baseline and winner on every suite of the experiment; the folder says where their runs lie."""
+    tested = {str(suite): trusted_suite(suite).digest for suite in bench.experiment.suites}
+    specs = {stages.CHALLENGER: stages.found(optimized).winner, CHAMPION: bench.experiment.start}
+    inputs: dict[str, JsonValue] = {
+        "suites": [*tested.values()],
+        "indexes": indexes.name,
+        "scorers": {name: scorer.digest for name, scorer in bench.scorers.items()},
+        **{name: [spec.digest, identity(spec.lm)] for name, spec in specs.items()},
+    }
+
+    def make(folder: Path) -> None:
+        tried: dict[str, stages.SuiteRuns] = {}
+        for suite in bench.experiment.suites:
+            runs = {
+                name: try_suite(suite, _candidate(bench, name, bench.agent(spec, indexes)), bench.workspace).name
+                for name, spec in specs.items()
+            }
+            tried[trusted_suite(suite).name] = stages.SuiteRuns(
+                champion=runs[CHAMPION], challenger=runs[stages.CHALLENGER]
+            )
+        write_record(folder / "suites.json", stages.Tried(suites=tried))
+
+    return bench.workspace.once("suites", inputs, make)
+
+
+def _candidate(bench: Bench, name: str, agent: Agent) -> Candidate:
+    return Candidate(name, agent, bench.store, bench.connect, bench.scorers)
 
 
 def track_suite(workspace: Workspace, stored: StoredRun) -> str:
@@ -128,13 +163,6 @@ def track_suite(workspace: Workspace, stored: StoredRun) -> str:
         evalset = read_record(stored.folder / "evalset.json", EvalSet)
         write_record(path, log_suite_run(workspace.folder, stored, evalset, model=stored.run.header.source))
     return Shipped.read(path).mlflow_run
-
-
-def _trusted(suite: Path, worlds: Worlds) -> EvalSet:
-    problems = check_suites(read_suites(suite), worlds)
-    if problems:
-        raise DataError(f"suite {str(suite)!r}: {len(problems)} problems, the first: {problems[0].message}")
-    return build_suite(suite)
 
 
 def _source(agent: Agent, cases: Sequence[Case]) -> str:
