@@ -9,7 +9,7 @@ import pytest
 from workbench.core import DataError, Episode, EvaluationError, Failure, Prediction, Run, RunHeader, Score, Step, Usage
 from workbench.evals.kpi import KpiLine, measure_kpis, render_kpis
 from workbench.evals.kpi_catalogue import CATALOGUE, kpi
-from workbench.evals.kpi_evidence import Evidence, Incident, Release, Review, UsageEvent, read_evidence
+from workbench.evals.kpi_evidence import Evidence, Incident, Rating, Release, UsageEvent, read_evidence
 
 DAY = datetime(2026, 3, 2, tzinfo=UTC)
 DOWN = Failure(blame="infrastructure", kind="LMError", message="down")
@@ -221,16 +221,16 @@ def test_ungrounded_claims_are_corrected_for_the_judge() -> None:
     names = [f"c{place}" for place in range(200)]
     values = [0.0] * 45 + [1.0] * 5 + [1.0] * 50 + [0.0] * 15 + [1.0] * 85
     run = make_run({"groundedness": values}).model_copy(update={"clusters": {name: name for name in names}})
-    reviews = [
-        Review(at=DAY, reviewer="r", agent_digest="a" * 64, case_id=names[place], grounded=place >= 50)
+    ratings = [
+        Rating(at=DAY, rater="r", agent_digest="a" * 64, case_id=names[place], grounded=place >= 50)
         for place in range(100)
     ]
-    line = measure("ungrounded_claims", Evidence(runs=(run,), reviews=tuple(reviews)))
-    stranger = tuple(review.model_copy(update={"agent_digest": "b" * 64}) for review in reviews)
+    line = measure("ungrounded_claims", Evidence(runs=(run,), ratings=tuple(ratings)))
+    stranger = tuple(rating.model_copy(update={"agent_digest": "b" * 64}) for rating in ratings)
 
     assert pytest.approx((0.3 / 0.9, 200)) == (line.estimate, line.n)
     assert None is measure("ungrounded_claims", Evidence(runs=(run,))).estimate
-    assert None is measure("ungrounded_claims", Evidence(runs=(run,), reviews=stranger)).estimate
+    assert None is measure("ungrounded_claims", Evidence(runs=(run,), ratings=stranger)).estimate
 
 
 def test_records_of_use_are_counted_by_hand() -> None:
@@ -241,7 +241,7 @@ def test_records_of_use_are_counted_by_hand() -> None:
         usage=(*requests, *enabled),
         incidents=(Incident(incident="i1", at=DAY, release="r2"), Incident(incident="i2", at=DAY)),
         releases=tuple(Release(release=f"r{n}", at=DAY, failed=f) for n, f in enumerate((True, False, None, None))),
-        reviews=tuple(Review(at=DAY, reviewer=r, stars=s) for r, s in (("p", 5), ("p", 4), ("q", 1), ("q", None))),
+        ratings=tuple(Rating(at=DAY, rater=r, stars=s) for r, s in (("p", 5), ("p", 4), ("q", 1), ("q", None))),
     )
     lines = {line.name: line for line in measure_kpis(evidence)}
 

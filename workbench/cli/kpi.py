@@ -22,7 +22,7 @@ def show_kpis(
 ) -> None:
     """Show every KPI with its interval, or why it is unmeasured; with only a window, those of use in that time.
 
-    Records of use are releases.jsonl, incidents.jsonl, usage.jsonl and reviews.jsonl in the workspace.
+    Records of use are releases.jsonl, incidents.jsonl, usage.jsonl and ratings.jsonl in the workspace.
     """
     from workbench.cli.kpi_evidence import Window, gather
     from workbench.cli.render import show

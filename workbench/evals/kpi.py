@@ -58,7 +58,7 @@ def measure_kpis(evidence: Evidence) -> tuple[KpiLine, ...]:
         elif entry.name in FORMULAS:
             measured, source = FORMULAS[entry.name](given), label
         else:
-            measured, source = ungrounded(given.own, evidence.reviews), label
+            measured, source = ungrounded(given.own, evidence.ratings), label
         lines.append(_line(entry, measured, source))
     return tuple(lines)
 

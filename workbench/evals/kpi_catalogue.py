@@ -5,7 +5,7 @@ from typing import Literal
 from workbench.core import EvaluationError, Record, nearest
 
 Direction = Literal["higher", "lower"]
-Origin = Literal["runs", "traces", "reviews", "releases", "incidents", "usage"]
+Origin = Literal["runs", "traces", "ratings", "releases", "incidents", "usage"]
 
 _SHARE = "mean; Wilson's interval with the effective sample size of the clusters"
 _LEVEL = "quantile over {}; Woodruff's interval by cluster"
@@ -121,7 +121,7 @@ _FROM_RUNS = (
         definition="share of the answers that their sources do not bear out, corrected for the judge's errors",
         unit="1",
         direction="lower",
-        origin="reviews",
+        origin="ratings",
         estimation="corrected for the judge's sensitivity and specificity on a labelled sample, whose error is in it",
         source="Rashkin et al. 2023, Measuring Attribution in NLG, CL 49(4); Rogan & Gladen 1978, AJE 107(1)",
     ),
@@ -185,7 +185,7 @@ _FROM_RECORDS = (
         "satisfaction",
         "share of the ratings that are 4 or 5 of 5",
         "1",
-        ("higher", "reviews", "share of the ratings; Wilson's interval, people as clusters"),
+        ("higher", "ratings", "share of the ratings; Wilson's interval, people as clusters"),
     ),
     _records(
         "enablement_throughput",

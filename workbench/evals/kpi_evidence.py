@@ -37,11 +37,11 @@ class UsageEvent(Record):
     team: str = ""
 
 
-class Review(Record):
+class Rating(Record):
     """What one person says of one answer."""
 
     at: AwareDatetime
-    reviewer: str = Field(min_length=1)
+    rater: str = Field(min_length=1)
     """A pseudonym, the same for the same person."""
     agent_digest: str = ""
     """Of the agent whose answer it is; empty if not known, and then it labels no run's answer."""
@@ -53,7 +53,7 @@ class Review(Record):
     """Whether the answer's sources bear it out; None if not asked."""
 
 
-At = TypeVar("At", Release, Incident, UsageEvent, Review)
+At = TypeVar("At", Release, Incident, UsageEvent, Rating)
 
 
 class Evidence(Record):
@@ -66,7 +66,7 @@ class Evidence(Record):
     releases: tuple[Release, ...] | None = None
     incidents: tuple[Incident, ...] | None = None
     usage: tuple[UsageEvent, ...] | None = None
-    reviews: tuple[Review, ...] | None = None
+    ratings: tuple[Rating, ...] | None = None
     since: AwareDatetime | None = None
     until: AwareDatetime | None = None
     """The window of the records: from `since` on, before `until`; None is open."""
@@ -78,7 +78,7 @@ class Evidence(Record):
                 "releases": _within(self.releases, since, until),
                 "incidents": _within(self.incidents, since, until),
                 "usage": _within(self.usage, since, until),
-                "reviews": _within(self.reviews, since, until),
+                "ratings": _within(self.ratings, since, until),
                 "since": since,
                 "until": until,
             }
@@ -86,7 +86,7 @@ class Evidence(Record):
 
 
 def read_evidence(folder: Path, *, runs: tuple[Run, ...] = (), baseline: tuple[Run, ...] = ()) -> Evidence:
-    """Runs, with the records that a folder keeps: releases, incidents, usage and reviews, each in a .jsonl.
+    """Runs, with the records that a folder keeps: releases, incidents, usage and ratings, each in a .jsonl.
 
     Raises: DataError with file and line for what does not fit.
     """
@@ -96,7 +96,7 @@ def read_evidence(folder: Path, *, runs: tuple[Run, ...] = (), baseline: tuple[R
         releases=_read(folder / "releases.jsonl", Release),
         incidents=_read(folder / "incidents.jsonl", Incident),
         usage=_read(folder / "usage.jsonl", UsageEvent),
-        reviews=_read(folder / "reviews.jsonl", Review),
+        ratings=_read(folder / "ratings.jsonl", Rating),
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from workbench.evals.corrected import calibrate, corrected_rate
-from workbench.evals.kpi_evidence import Review
+from workbench.evals.kpi_evidence import Rating
 from workbench.evals.kpi_trials import ALPHA, Measured, Trials
 
 GROUNDED = ("groundedness", "grounded", "attributable")
@@ -15,7 +15,7 @@ BORNE_OUT = 0.5
 """A judge that says less flags the answer."""
 
 
-def ungrounded(trials: Trials, reviews: Sequence[Review] | None) -> Measured:
+def ungrounded(trials: Trials, ratings: Sequence[Rating] | None) -> Measured:
     """What a judge flagged, as people would have found it; unmeasured without answers that both looked at."""
     name = trials.first(GROUNDED)
     if name is None:
@@ -26,7 +26,7 @@ def ungrounded(trials: Trials, reviews: Sequence[Review] | None) -> Measured:
         return Measured(None, gaps=gaps, reason=f"{name}: {graded.reason}")
     flagged = {int(place): bool(graded.values[place] < BORNE_OUT) for place in scored}
     clusters = {place: str(trials.clusters[place]) for place in flagged}
-    labels = {place: faulty for place, faulty in _labels(trials, reviews or ()).items() if place in flagged}
+    labels = {place: faulty for place, faulty in _labels(trials, ratings or ()).items() if place in flagged}
     if not labels:
         reason = f"{name}: no person labelled an answer that it judged, so its errors are not known"
         return Measured(None, gaps=len(flagged) + gaps, reason=reason)
@@ -39,15 +39,15 @@ def ungrounded(trials: Trials, reviews: Sequence[Review] | None) -> Measured:
     return Measured(rate.estimate, rate.low, rate.high, len(flagged), len({*clusters.values()}), gaps, reason)
 
 
-def _labels(trials: Trials, reviews: Sequence[Review]) -> dict[int, bool]:
+def _labels(trials: Trials, ratings: Sequence[Rating]) -> dict[int, bool]:
     """For each answer that people agree on, more of them one way than the other, whether it is faulty."""
     places: defaultdict[tuple[str, str, int], list[int]] = defaultdict(list)
     agents = (run.header.agent_digest for run in trials.runs for _ in run.episodes)
     for place, (agent, episode) in enumerate(zip(agents, trials.episodes, strict=True)):
         places[agent, episode.case_id, episode.repeat].append(place)
     votes: defaultdict[int, int] = defaultdict(int)
-    for review in reviews:
-        found = places.get((review.agent_digest, review.case_id, review.repeat), [])
-        if review.grounded is not None and len(found) == 1:  # else nobody knows which answer was meant
-            votes[found[0]] += -1 if review.grounded else 1
+    for rating in ratings:
+        found = places.get((rating.agent_digest, rating.case_id, rating.repeat), [])
+        if rating.grounded is not None and len(found) == 1:  # else nobody knows which answer was meant
+            votes[found[0]] += -1 if rating.grounded else 1
     return {place: vote > 0 for place, vote in sorted(votes.items()) if vote}

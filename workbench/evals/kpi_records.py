@@ -1,4 +1,4 @@
-"""KPIs that records of use tell: releases, incidents, usage and reviews."""
+"""KPIs that records of use tell: releases, incidents, usage and ratings."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -90,13 +90,13 @@ def _edge(times: Sequence[datetime], of: Callable[[Sequence[datetime]], datetime
 
 
 def _satisfaction(evidence: Evidence) -> Measured:
-    if evidence.reviews is None:
-        return _unkept("reviews")
-    rated = [(review.reviewer, review.stars) for review in evidence.reviews if review.stars is not None]
+    if evidence.ratings is None:
+        return _unkept("ratings")
+    rated = [(rating.rater, rating.stars) for rating in evidence.ratings if rating.stars is not None]
     if not rated:
-        return Measured(None, reason="no review has stars")
+        return Measured(None, reason="no rating has stars")
     satisfied = np.array([stars >= SATISFIED for _, stars in rated], dtype=np.float64)
-    return share(satisfied, codes([reviewer for reviewer, _ in rated]))
+    return share(satisfied, codes([rater for rater, _ in rated]))
 
 
 RECORDED: dict[str, Callable[[Evidence], Measured]] = {

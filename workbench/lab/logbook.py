@@ -13,6 +13,7 @@ from workbench.core import Case, EvalSet, Report, Run, Usage, Verdict, read_run,
 from workbench.evals import Evidence, KpiLine, compare, measure_kpis, render_comparison, render_report, summarize, worst
 from workbench.gates import render_verdict
 from workbench.lab.bench import Bench
+from workbench.lab.experiment import CHAMPION
 from workbench.lab.outcome import Folders
 from workbench.lab.stages import CHALLENGER, found, runs_of, suite_runs, verdict_of
 from workbench.lab.stored import StoredRun, find_run
@@ -56,12 +57,12 @@ def log_all(bench: Bench, folders: Folders) -> Shipped:
     log_outcome(store, (parent, runs[CHALLENGER]), _outcome(bench, folders))
     _log_prompt(bench, folders, store, runs[CHALLENGER])
     cases = bench.evalset(folders.evalset).test
-    for name, run in zip(("baseline", CHALLENGER), runs_of(folders.baseline, folders.winner), strict=True):
+    for name, run in zip((CHAMPION, CHALLENGER), runs_of(folders.baseline, folders.winner), strict=True):
         log_traces(store, runs[name], cases, run, model=bench.experiment.lm.model, limit=bench.experiment.traces)
     finish(store, parent)
     for name in suite_runs(folders.suites):
         track_suite(bench.workspace, find_run(bench.workspace.folder, name))
-    return Shipped(mlflow_run=parent, winner_run=runs[CHALLENGER])
+    return Shipped(mlflow_run=parent, baseline_run=runs[CHAMPION], winner_run=runs[CHALLENGER])
 
 
 def log_release(bench: Bench, package: Path, digest: str, *, mlflow_run: str, verdict: Verdict) -> None:
@@ -131,7 +132,7 @@ def _log_runs(bench: Bench, folders: Folders, store: Store, parent: str) -> dict
     data = describe_data(bench.evalset(folders.evalset))
     logs = [
         RunLog(
-            name="baseline",
+            name=CHAMPION,
             role="baseline",
             agent_digest=champion.header.agent_digest,
             params=knobs(bench.experiment.start),

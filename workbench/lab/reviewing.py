@@ -167,12 +167,14 @@ def _reviews(folder: Path) -> tuple[Review, ...]:
 
 
 def _mlflow_run(workspace: Path, stored: StoredRun) -> str:
-    """The run in MLflow: noted beside a run on a suite, and by the stage that tracked an experiment's winner."""
+    """The run in MLflow: noted beside a run on a suite, and by the stage that tracked an experiment's runs."""
     beside = stored.folder / "tracked.json"
     if beside.exists():
         return read_record(beside, Shipped).mlflow_run
     for file in sorted((workspace / "stages").glob("track-*/tracked.json")):
         gate = str(read_record(file.with_name(DONE), Done).inputs["gate"])
-        if read_record(workspace / "stages" / gate / DONE, Done).inputs["winner"] == stored.name:
-            return read_record(file, Shipped).winner_run
+        decided, shipped = read_record(workspace / "stages" / gate / DONE, Done).inputs, read_record(file, Shipped)
+        for stage, run in (("winner", shipped.winner_run), ("baseline", shipped.baseline_run)):
+            if decided[stage] == stored.name:
+                return run
     raise DataError(f"run {stored.name!r} ({stored.folder}): is not in MLflow; review its episodes as JSONL")

@@ -81,6 +81,7 @@ class Shipped(Record):
     """What a stage put outside its folder: runs in the tracking store, a package."""
 
     mlflow_run: str
+    baseline_run: str = ""
     winner_run: str = ""
     package: Path | None = None
 
