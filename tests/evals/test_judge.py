@@ -185,7 +185,7 @@ def test_calls_are_accounted_to_the_judge() -> None:
     with scope(run="r") as tally:
         judge_metric(JUDGE, scripted_lm(lambda _prompt: "sound")).judge(case(), said("Paris"))
 
-    assert [("r", "c0", "sound")] == [(one.where.run, one.where.case_id, one.where.module) for one in tally.calls()]
+    assert [("r", "c0", "judge:sound")] == [(one.where.run, one.where.case_id, one.where.module) for one in tally.calls()]
 
 
 def test_a_judgement_can_be_replayed(tmp_path: Path) -> None:

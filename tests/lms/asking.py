@@ -7,10 +7,11 @@ from collections.abc import Callable
 from dspy.lm15 import Config, Message, Request, Response
 
 from workbench.core import Meter
-from workbench.lms import AccountedEngine, CallStore, ScriptedEngine
+from workbench.lms import AccountedEngine, CallStore, Price, ScriptedEngine
 from workbench.lms.accounted import Terms
 
-TERMS = Terms(model="m", identity="i", max_tokens=50, timeout_seconds=2.0, reserve_usd=0.001)
+PRICE = Price(prompt_usd=1.0, completion_usd=1.0, date="2026-01-01")
+TERMS = Terms(model="m", identity="i", max_tokens=50, timeout_seconds=2.0, price=PRICE)
 
 
 def ask(text: str, temperature: float = 0.0) -> Request:

@@ -94,7 +94,7 @@ def test_totals_count_what_was_paid() -> None:
     """Cached calls cost nothing, also unpriced ones; one unpriced paid call makes the sum unknown; none is zero."""
 
     def sums(*calls: tuple[bool, float | None]) -> Spend:
-        rows = [(1, "k", "", "", "", "", "m", cached, 3, 2, usd, 500.0, "now") for cached, usd in calls]
+        rows = [(1, "k", "", "", "", "", "m", cached, 3, 2, usd, 500.0, "now", "lm", "") for cached, usd in calls]
         return totals(pl.DataFrame(rows, schema=CALLS, orient="row"))
 
     assert Spend() == sums()
@@ -171,9 +171,9 @@ def test_no_secret_and_no_question_reaches_the_store(tmp_path: Path, monkeypatch
     lm = scripted_lm(lambda _prompt: "fine", store=store)
     with scope(run="r"):
         lm("a private question")
-    raw = b"".join(path.read_bytes() for path in sorted(tmp_path.iterdir()))
+    raw = b"".join(path.read_bytes() for path in sorted(tmp_path.rglob("*")) if path.is_file())
     store.close()
-    raw += b"".join(path.read_bytes() for path in sorted(tmp_path.iterdir()))
+    raw += b"".join(path.read_bytes() for path in sorted(tmp_path.rglob("*")) if path.is_file())
 
     assert b"fine" in raw
     assert b"SENTINEL" not in raw

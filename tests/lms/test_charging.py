@@ -12,7 +12,7 @@ from workbench.lms import AccountedEngine, CallStore, ScriptedEngine, scope
 
 def test_a_budget_is_reserved_before_the_model_is_asked(tmp_path: Path) -> None:
     """The most a call could cost must fit: prompt in bytes, the longest answer, the time limit, the price."""
-    for budget in (Budget(calls=0), Budget(tokens=60), Budget(seconds=1.9), Budget(usd=0.0009)):
+    for budget in (Budget(calls=0), Budget(tokens=60), Budget(seconds=1.9), Budget(usd=0.00006)):
         inner = ScriptedEngine(lambda _prompt: "yes")
         with pytest.raises(BudgetExceeded):
             engine(inner, CallStore(tmp_path / "calls.db"), Meter(budget)).complete(ask("x" * 50))
@@ -45,7 +45,7 @@ def _search(accounted: AccountedEngine, questions: range) -> int:
 
 
 @pytest.mark.parametrize("crash", [0, 1, 7, 19])
-@pytest.mark.parametrize("budget", [Budget(calls=20), Budget(tokens=700), Budget(usd=0.0012)])
+@pytest.mark.parametrize("budget", [Budget(calls=20), Budget(tokens=700), Budget(usd=0.0007)])
 def test_a_resumed_search_stops_where_an_undisturbed_one_would(tmp_path: Path, crash: int, budget: Budget) -> None:
     """A new process, the same store, run and budget: its own calls are charged again, and it ends at the same call."""
     undisturbed = engine(lambda prompt: prompt, CallStore(tmp_path / "alone.db"), Meter(budget))

@@ -10,7 +10,7 @@ prompt layout: dspy's adapters write field markers that a small base model can't
 puts what repeats first and lets demo and constraint agree on the first token.
 """
 
-from workbench.agents.agent import Agent, blamed, build_agent, learned, prompt_template
+from workbench.agents.agent import Agent, blamed, build_agent, instructions, learned, prompt_template
 from workbench.agents.baselines import Oracle, Silent
 from workbench.agents.layout import CompactAdapter, render_tool
 from workbench.agents.program import load_program, read_program
@@ -31,6 +31,7 @@ __all__ = [
     "blamed",
     "build_agent",
     "examples",
+    "instructions",
     "learned",
     "load_program",
     "prompt_template",

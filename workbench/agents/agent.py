@@ -1,19 +1,25 @@
 """An agent: a spec, an index and a model, ready to answer."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 
 import dspy
 from dspy.utils.exceptions import LMError as DspyLMError
 
-from workbench.agents.answerer import Answerer
+from workbench.agents.answerer import Answerer, AnswerFromPassages
 from workbench.agents.layout import CompactAdapter
 from workbench.agents.program import load_program, read_program
 from workbench.agents.spec import AgentSpec
-from workbench.agents.tool_caller import ToolCaller
+from workbench.agents.tool_caller import ChooseTool, FillArguments, ToolCaller
 from workbench.core import AgentError, LMError, Prediction, ToolSpec, WorkbenchError, digest_json
 from workbench.retrieval import Index
+
+_SIGNATURES: Mapping[str, Mapping[str, type[dspy.Signature]]] = {
+    "tool_call": {"choose": ChooseTool, "fill": FillArguments},
+    "answer": {"respond": AnswerFromPassages},
+}
+"""Of each pattern, the signature that each predictor begins with."""
 
 
 class Agent:
@@ -98,6 +104,20 @@ def prompt_template(agent: Agent) -> str:
         return text
     instructions = predictor.signature.instructions.strip()
     return text.replace(instructions, f"{instructions}\n\n{{{{nearest solved requests: {agent.spec.demos}}}}}", 1)
+
+
+def instructions(spec: AgentSpec) -> dict[str, str]:
+    """What each predictor is told, by its name: the learned words, or those it begins with.
+
+    >>> instructions(AgentSpec(pattern="answer"))
+    {'respond': 'Answer the request from the passages.'}
+    """
+    found = {name: str(signature.instructions) for name, signature in _SIGNATURES[spec.pattern].items()}
+    for name, state in spec.program.predictors.items():
+        signature = state.get("signature")
+        if isinstance(signature, dict) and "instructions" in signature:
+            found[name] = str(signature["instructions"])
+    return found
 
 
 def learned(spec: AgentSpec, module: dspy.Module) -> AgentSpec:

@@ -30,6 +30,8 @@ class Answerer(dspy.Module):
 
     taught = "respond"
     """The predictor whose demos are the solved requests."""
+    asked = ("respond",)
+    """The predictors that are ever asked."""
 
     def __init__(self, spec: AgentSpec, index: Index) -> None:
         super().__init__()

@@ -60,6 +60,11 @@ class ToolCaller(dspy.Module):
             setattr(copied, name, predictor.deepcopy())
         return copied
 
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The predictors that are ever asked; an optimizer can change the others, and nothing comes of it."""
+        return ("choose", "fill") if self.spec.k > 1 else ("fill",)
+
     def forward(self, request: str) -> dspy.Prediction:
         """Answer one request; the result is in the field `prediction`, a core `Prediction`."""
         recorder = Recorder()

@@ -2,7 +2,8 @@
 
 One function to call: `check(rules, challenger=…, champion=…, seed=…)` gives a `Verdict`; `render_verdict` shows it.
 `weakened(agreed, now)` says what makes a gate weaker than what people agreed to, `contradictions` where a verdict does
-not follow from its evidence.
+not follow from its evidence. `batches` says on which cases to try a challenger whose evaluation may stop early, `ends`
+when it may.
 
 Why built so: a gate that looks at bare averages promotes noise, because an optimizer returns the best of many.
 So a threshold must lie outside the interval, a challenger must beat the champion in a paired test by cluster,

@@ -1,4 +1,4 @@
-"""Language models: connect to any, ask each question once, account for every call.
+"""Language models: connect to any, ask each question once, account for every call that leaves the process.
 
 One function to call: `connect(LMSpec(model="embedded"), store=CallStore(path), meter=Meter(budget))` gives a
 `dspy.LM`. Wrap what you do in `scope(run=…, candidate=…, case=…)`, and every call is in the ledger under
@@ -9,14 +9,20 @@ cache answers one address with another's answer. Below dspy and above the provid
 place that every call of every optimizer passes; it keeps the answer and the ledger row in one transaction,
 so what was paid survives a kill, and it reserves from the budget before it asks. Scripted and replayed
 models go the same way, so a test exercises what a release runs on.
+
+Tools, retrievers and judges outside the process pass the same place: `journaled(store, External(…))` wraps a
+function that calls one. Where several processes spend from one budget, `SharedMeter` keeps it in the call store.
 """
 
 from workbench.lms.accounted import AccountedEngine, question
 from workbench.lms.connect import check, connect, greet, identity, replayed_lm, scripted_lm
 from workbench.lms.embedded import EmbeddedEngine, embedded_engine
+from workbench.lms.external import External, journaled
+from workbench.lms.once import idempotency_key
 from workbench.lms.replay import Recording, ReplayEngine, record
 from workbench.lms.scope import Call, Tally, Where, here, scope
 from workbench.lms.scripted import ScriptedEngine
+from workbench.lms.shared_meter import SharedMeter
 from workbench.lms.spec import EMBEDDED, LMSpec, Price
 from workbench.lms.store import CALLS, Answer, CallStore, totals
 
@@ -28,11 +34,13 @@ __all__ = [
     "Call",
     "CallStore",
     "EmbeddedEngine",
+    "External",
     "LMSpec",
     "Price",
     "Recording",
     "ReplayEngine",
     "ScriptedEngine",
+    "SharedMeter",
     "Tally",
     "Where",
     "check",
@@ -40,7 +48,9 @@ __all__ = [
     "embedded_engine",
     "greet",
     "here",
+    "idempotency_key",
     "identity",
+    "journaled",
     "question",
     "record",
     "replayed_lm",

@@ -15,10 +15,12 @@ from workbench.lms.embedded import MODEL_SHA256, embedded_engine
 from workbench.lms.replay import Recording, ReplayEngine
 from workbench.lms.scope import scope
 from workbench.lms.scripted import ScriptedEngine
-from workbench.lms.spec import EMBEDDED, LMSpec
+from workbench.lms.spec import EMBEDDED, LMSpec, Price
 from workbench.lms.store import CallStore
 
 SCRIPTED = "scripted"
+_FREE = Price(prompt_usd=0.0, completion_usd=0.0, date="")
+"""What a model inside the process costs."""
 _EXAMPLE = '"embedded", "openai/gpt-4o-mini", "anthropic/claude-sonnet-4-5"'
 
 
@@ -76,7 +78,7 @@ def identity(spec: LMSpec) -> str:
 
 
 def scripted_lm(
-    answer: Callable[[str], str] | ScriptedEngine,
+    answer: Callable[[str], str] | Engine,
     *,
     spec: LMSpec | None = None,
     store: CallStore | None = None,
@@ -87,7 +89,7 @@ def scripted_lm(
     `spec` is the model it stands in for in a rehearsal: its answers are then kept under that model's name, so
     never use the same call store for both.
     """
-    engine = answer if isinstance(answer, ScriptedEngine) else ScriptedEngine(answer)
+    engine = ScriptedEngine(answer) if callable(answer) else answer
     return _accounted(spec or LMSpec(model=SCRIPTED), engine, store, meter)
 
 
@@ -97,15 +99,16 @@ def replayed_lm(spec: LMSpec, recordings: tuple[Recording, ...]) -> dspy.LM:
 
 
 def _accounted(spec: LMSpec, engine: Engine, store: CallStore | None, meter: Meter | None) -> dspy.LM:
-    pricing, most = _pricing(spec)
+    price = _FREE if spec.model in (EMBEDDED, SCRIPTED) else spec.price
     terms = Terms(
         model=spec.model,
         identity=identity(spec),
         max_tokens=spec.max_tokens,
         timeout_seconds=spec.timeout_seconds,
-        reserve_usd=most,
+        price=price,
         seeded=spec.model == EMBEDDED,
     )
+    pricing = _listed(spec) if price is None else _fixed(price)
     accounted = AccountedEngine(engine, terms, pricing=pricing, store=store, meter=meter)
     return _wrapped(spec, accounted)
 
@@ -119,22 +122,16 @@ def _wrapped(spec: LMSpec, engine: Engine) -> dspy.LM:
         return dspy.LM(spec.model, engine=engine, cache=False, temperature=spec.temperature, max_tokens=spec.max_tokens)
 
 
-def _pricing(spec: LMSpec) -> tuple[Pricing, float | None]:
-    """How an answer is priced, and the most one call can cost."""
-    if spec.model in (EMBEDDED, SCRIPTED):
-        return (lambda _request, _response: 0.0), 0.0
-    price = spec.price
-    if price is None:
-        return _listed(spec), None
-
-    def fixed(_request: Request, response: Response) -> float | None:
+def _fixed(price: Price) -> Pricing:
+    def usd(_request: Request, response: Response) -> float | None:
         usage = response.usage
+        if price == _FREE:
+            return 0.0
         if usage.input_tokens is None or usage.output_tokens is None:
             return None
-        return float(usage.input_tokens * price.prompt_usd + usage.output_tokens * price.completion_usd) / 1e6
+        return price.usd(usage.input_tokens, usage.output_tokens)
 
-    # The longest prompt the reservation must cover is not known here: a context of 128k tokens bounds it.
-    return fixed, (128_000 * price.prompt_usd + spec.max_tokens * price.completion_usd) / 1e6
+    return usd
 
 
 def _listed(spec: LMSpec) -> Pricing:

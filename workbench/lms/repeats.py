@@ -3,6 +3,8 @@
 import heapq
 import threading
 from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from workbench.core import digest_json
 
@@ -23,6 +25,16 @@ class Repeats:
         self._lock = threading.Lock()
         self._last: Counter[tuple[str, str]] = Counter()
         self._free: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
+
+    @contextmanager
+    def number(self, run: str, key: str) -> Iterator[int]:
+        """The number of an asking, from 1; given back if it fails."""
+        nth = self.take(run, key)
+        try:
+            yield nth
+        except BaseException:
+            self.give_back(run, key, nth)
+            raise
 
     def take(self, run: str, key: str) -> int:
         """The number of this asking, from 1."""

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import Literal
 
 from workbench.core import Record, Usage
 
@@ -18,13 +19,19 @@ class Where(Record):
     module: str = ""
 
 
+ExternalKind = Literal["tool", "retriever", "judge", "metric"]
+"""The part in the work of something that is called and is no language model."""
+Kind = Literal["lm"] | ExternalKind
+
+
 class Call(Record):
-    """One row of the ledger: one question to a language model."""
+    """One row of the ledger: one question to a language model, or one call of something else outside."""
 
     key: str
     """Digest of the question and of who was asked."""
     where: Where
     model: str
+    """The language model, or the name of what was called."""
     cached: bool
     """True if the call store answered; then nothing was paid."""
     prompt_tokens: int
@@ -35,6 +42,9 @@ class Call(Record):
     """How long the call took when it was paid."""
     started: str
     """UTC, ISO 8601."""
+    kind: Kind = "lm"
+    budget: str = ""
+    """The shared budget it was paid from; empty if it was none that has a name."""
 
 
 @dataclass
@@ -55,18 +65,22 @@ class Tally:
             return tuple(self._calls)
 
     def usage(self) -> Usage:
-        """What the calls cost; cached ones count as saved, an unknown price stays unknown."""
-        calls = self.calls()
+        """What the calls cost; cached ones count as saved, an unknown price stays unknown.
+
+        Calls, tokens and time are those of language models; dollars are those of every call.
+        """
+        every = [call for call in self.calls() if not call.cached]
+        calls = [call for call in self.calls() if call.kind == "lm"]
         paid = [call for call in calls if not call.cached]
         saved = [call for call in calls if call.cached]
-        known = all(call.usd is not None for call in paid)
+        known = all(call.usd is not None for call in every)
         return Usage(
             calls=len(paid),
             cached_calls=len(saved),
             prompt_tokens=sum(call.prompt_tokens for call in paid),
             completion_tokens=sum(call.completion_tokens for call in paid),
             saved_tokens=sum(call.prompt_tokens + call.completion_tokens for call in saved),
-            usd=sum(call.usd or 0.0 for call in paid) if known else None,
+            usd=sum(call.usd or 0.0 for call in every) if known else None,
             milliseconds=sum(call.milliseconds for call in paid),
             model_milliseconds=sum(call.milliseconds for call in calls),
         )

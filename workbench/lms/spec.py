@@ -15,6 +15,14 @@ class Price(Record):
     date: str
     """The day the price was read, as YYYY-MM-DD."""
 
+    def usd(self, prompt_tokens: int, completion_tokens: int) -> float:
+        """US dollars of so many tokens.
+
+        >>> Price(prompt_usd=2.0, completion_usd=8.0, date="2026-01-01").usd(1_000_000, 500_000)
+        6.0
+        """
+        return (prompt_tokens * self.prompt_usd + completion_tokens * self.completion_usd) / 1e6
+
 
 class LMSpec(Record):
     """One line of configuration that names a language model."""

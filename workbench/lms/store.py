@@ -3,15 +3,20 @@
 import json
 import sqlite3
 import threading
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import polars as pl
+from pydantic import JsonValue
 
 from workbench.core import LMError, Spend, boundary
-from workbench.lms.scope import Call, Where
+from workbench.lms.owner import Owner
+from workbench.lms.scope import Call, Kind, Where
+from workbench.lms.turns import Turns
 
 CALLS = pl.Schema(
     {
@@ -28,9 +33,13 @@ CALLS = pl.Schema(
         "usd": pl.Float64,
         "milliseconds": pl.Float64,
         "started": pl.String,
+        "kind": pl.String,
+        "budget": pl.String,
     }
 )
 """The ledger, a row for each call in the order they ended; `usd` is null where the price is unknown."""
+LOOK_SECONDS = 0.005
+"""How often a process looks whether another one has ended a call."""
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS answers (
@@ -42,15 +51,21 @@ CREATE TABLE IF NOT EXISTS ledger (
   prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, usd REAL, milliseconds REAL NOT NULL,
   started TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS ledger_run ON ledger (run);
+CREATE TABLE IF NOT EXISTS under_way (key TEXT PRIMARY KEY, owner TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS reservations (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, budget TEXT NOT NULL, owner TEXT NOT NULL,
+  calls INTEGER NOT NULL, tokens INTEGER NOT NULL, seconds REAL NOT NULL, usd REAL);
 """
+_ADDED = {"kind": "TEXT NOT NULL DEFAULT 'lm'", "budget": "TEXT NOT NULL DEFAULT ''"}
+"""Columns of the ledger that stores of earlier versions lack."""
 
 
 @dataclass(frozen=True)
 class Answer:
     """A kept answer, and what it cost when it was paid."""
 
-    response: dict[str, object]
-    """The provider's answer as canonical JSON data."""
+    response: dict[str, JsonValue]
+    """What was answered, as JSON data."""
     paid_by: str
     """The run that paid for it."""
     prompt_tokens: int
@@ -58,9 +73,10 @@ class Answer:
     usd: float | None
     milliseconds: float
 
-    @property
-    def spend(self) -> Spend:
-        """What the call cost, as a budget counts it."""
+    def spend(self, kind: Kind) -> Spend:
+        """What the call cost, as a budget counts it: calls, tokens and seconds are those of language models."""
+        if kind != "lm":
+            return Spend(usd=self.usd)
         tokens = self.prompt_tokens + self.completion_tokens
         return Spend(calls=1, tokens=tokens, seconds=self.milliseconds / 1000, usd=self.usd)
 
@@ -71,7 +87,8 @@ class CallStore:
     A paid answer and its ledger row are committed together before the caller sees the answer, so a
     process that is killed has either not paid yet or will find what it paid for. The write-ahead log
     survives kill -9; `synchronous=NORMAL` may lose the last commits to a power cut, never corrupt.
-    Questions are not kept, only their digests.
+    Questions are not kept, only their digests. What processes share while they work (which calls are under way,
+    what budgets hold) stands in the same file; a process that was forked off opens a store of its own.
     """
 
     def __init__(self, path: Path) -> None:
@@ -80,6 +97,8 @@ class CallStore:
         Raises: LMError if the file can't be opened or is not a call store.
         """
         self.path = path
+        self.turns = Turns()
+        """Threads that ask the same question, one after another."""
         self._lock = threading.RLock()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -87,61 +106,90 @@ class CallStore:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
             self._db.executescript(_TABLES)
+            self._add_columns()
         except (OSError, sqlite3.Error) as cause:
             raise LMError(f"call store {str(path)!r}: can't be opened: {cause}; delete it or name another") from cause
+
+    @cached_property
+    def owner(self) -> Owner:
+        """This store's process, as others see it; made when it first writes what they share."""
+        return Owner(self.path.with_name(f"{self.path.name}-owners"))
 
     def close(self) -> None:
         """Close the file; nothing is lost without it."""
         with self._lock:
             self._db.close()
+            if "owner" in self.__dict__:
+                self.owner.close()
+                del self.owner
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """One change of the file, whole or not at all, and alone among all threads and processes.
+
+        Raises: LMError if the disk refuses; then nothing is changed.
+        """
+        with self._lock, self._working() as db:
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                yield db
+                db.execute("COMMIT")
+            finally:
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
 
     def find(self, key: str) -> Answer | None:
         """The kept answer to a question, or None if it was never paid for."""
-        with self._lock, self._working():
-            row = self._db.execute(
-                "SELECT response, paid_by, prompt_tokens, completion_tokens, usd, milliseconds"
-                " FROM answers WHERE key = ?",
-                (key,),
-            ).fetchone()
+        with self._lock, self._working() as db:
+            row = db.execute(_FIND, (key,)).fetchone()
         return None if row is None else Answer(json.loads(row[0]), *row[1:])
+
+    def begin(self, key: str) -> Answer | None:
+        """Take a call upon this process; None if it is now to be made, and ended by `record` or `abandon`.
+
+        Where another process is making it, this waits, and gives the answer that was kept. What a process had under
+        way when it died falls to the next that asks.
+        """
+        while True:
+            with self.transaction() as db:
+                row = db.execute(_FIND, (key,)).fetchone()
+                if row is not None:
+                    return Answer(json.loads(row[0]), *row[1:])
+                maker = db.execute("SELECT owner FROM under_way WHERE key = ?", (key,)).fetchone()
+                if maker is None or maker[0] == self.owner.name or not self.owner.alive(maker[0]):
+                    db.execute("INSERT OR REPLACE INTO under_way VALUES (?,?)", (key, self.owner.name))
+                    return None
+            time.sleep(LOOK_SECONDS)
+
+    def abandon(self, key: str) -> None:
+        """Give back a call that got no answer."""
+        with self.transaction() as db:
+            db.execute("DELETE FROM under_way WHERE key = ? AND owner = ?", (key, self.owner.name))
 
     def record(self, call: Call, answer: Answer | None = None) -> None:
         """Add a call to the ledger; with the answer if it was paid for now.
 
         Raises: LMError if the disk refuses; then neither is kept.
         """
-        with self._lock, self._working():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                if answer is not None:
-                    self._db.execute(
-                        "INSERT OR IGNORE INTO answers VALUES (?,?,?,?,?,?,?,?)",
-                        (
-                            call.key, json.dumps(answer.response, ensure_ascii=False), answer.paid_by, call.model,
-                            answer.prompt_tokens, answer.completion_tokens, answer.usd, answer.milliseconds,
-                        ),
-                    )  # fmt: skip
-                self._db.execute(
-                    "INSERT INTO ledger VALUES (NULL,?,?,?,?,?,?,?,?,?,?,?,?)",
+        values = call.model_dump(mode="json", exclude={"where"}) | call.where.model_dump()
+        with self.transaction() as db:
+            if answer is not None:
+                db.execute(
+                    "INSERT OR IGNORE INTO answers VALUES (?,?,?,?,?,?,?,?)",
                     (
-                        call.key, call.where.run, call.where.candidate, call.where.case_id, call.where.module,
-                        call.model, int(call.cached), call.prompt_tokens, call.completion_tokens, call.usd,
-                        call.milliseconds, call.started,
+                        call.key, json.dumps(answer.response, ensure_ascii=False), answer.paid_by, call.model,
+                        answer.prompt_tokens, answer.completion_tokens, answer.usd, answer.milliseconds,
                     ),
                 )  # fmt: skip
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
+                db.execute("DELETE FROM under_way WHERE key = ?", (call.key,))
+            db.execute(_ADD_CALL, values)
 
     def calls(self, run: str | None = None) -> Sequence[Call]:
         """Ledger rows in order; of one run, or all."""
         return [
             Call(
-                key=row["key"],
-                where=Where(run=row["run"], candidate=row["candidate"], case_id=row["case_id"], module=row["module"]),
-                **{name: row[name] for name in _CALL_FIELDS},
+                where=Where(**{name: row[name] for name in Where.model_fields}),
+                **{name: row[name] for name in Call.model_fields if name != "where"},
             )
             for row in self.frame(run).iter_rows(named=True)
         ]
@@ -150,8 +198,8 @@ class CallStore:
         """The ledger as a table of schema `CALLS`; of one run, or all."""
         condition, values = ("", ()) if run is None else (" WHERE run = ?", (run,))
         names = ", ".join(CALLS.names())
-        with self._lock, self._working():
-            rows = self._db.execute(f"SELECT {names} FROM ledger{condition} ORDER BY seq", values).fetchall()  # noqa: S608
+        with self._lock, self._working() as db:
+            rows = db.execute(f"SELECT {names} FROM ledger{condition} ORDER BY seq", values).fetchall()  # noqa: S608
         cached = CALLS.names().index("cached")
         clean = [(*row[:cached], bool(row[cached]), *row[cached + 1 :]) for row in rows]
         return pl.DataFrame(clean, schema=CALLS, orient="row")
@@ -161,20 +209,36 @@ class CallStore:
         found = {key: self.find(key) for key in keys}
         return {key: answer for key, answer in found.items() if answer is not None}
 
-    def _working(self) -> AbstractContextManager[None]:
-        return boundary(LMError, f"call store {str(self.path)!r}: can't be used; free space, or delete it")
+    def _add_columns(self) -> None:
+        self._db.execute("BEGIN IMMEDIATE")
+        present = {row[1] for row in self._db.execute("PRAGMA table_info(ledger)")}
+        for name, kind in _ADDED.items():
+            if name not in present:
+                self._db.execute(f"ALTER TABLE ledger ADD COLUMN {name} {kind}")
+        self._db.execute("COMMIT")
+
+    @contextmanager
+    def _working(self) -> Iterator[sqlite3.Connection]:
+        with boundary(LMError, f"call store {str(self.path)!r}: can't be used; free space, or delete it"):
+            yield self._db
 
 
-_CALL_FIELDS = ("model", "cached", "prompt_tokens", "completion_tokens", "usd", "milliseconds", "started")
+_FIND = "SELECT response, paid_by, prompt_tokens, completion_tokens, usd, milliseconds FROM answers WHERE key = ?"
+_COLUMNS = [name for name in CALLS.names() if name != "seq"]
+_ADD_CALL = f"INSERT INTO ledger ({', '.join(_COLUMNS)}) VALUES ({', '.join(f':{name}' for name in _COLUMNS)})"  # noqa: S608
 
 
 def totals(calls: pl.DataFrame) -> Spend:
-    """What the paid calls of a ledger cost together; cached ones cost nothing."""
+    """What the paid calls of a ledger cost together; cached ones cost nothing.
+
+    Calls, tokens and seconds are those of language models; dollars are those of every call.
+    """
     paid = calls.filter(~pl.col("cached"))
+    asked = paid.filter(pl.col("kind") == "lm")
     unknown = paid["usd"].null_count() > 0
     return Spend(
-        calls=paid.height,
-        tokens=sum(paid["prompt_tokens"]) + sum(paid["completion_tokens"]),
-        seconds=sum(paid["milliseconds"]) / 1000,
+        calls=asked.height,
+        tokens=sum(asked["prompt_tokens"]) + sum(asked["completion_tokens"]),
+        seconds=sum(asked["milliseconds"]) / 1000,
         usd=None if unknown else sum(paid["usd"]),
     )

@@ -10,26 +10,36 @@ retrieval knobs come first: which tool is first and when to abstain is decided b
 that search costs nothing.
 """
 
+from workbench.optimize.copro import Copro
 from workbench.optimize.fewshot import BootstrappedDemos, LabeledDemos, NearestDemos
+from workbench.optimize.gepa import Gepa
+from workbench.optimize.infer_rules import InferredRules
 from workbench.optimize.mipro import Mipro
 from workbench.optimize.random_search import RandomSearch
-from workbench.optimize.registry import OPTIMIZERS, optimizer
+from workbench.optimize.registry import OPTIMIZERS, Offer, Suitability, optimizer, suitability
 from workbench.optimize.retrieval_search import RetrievalSearch
 from workbench.optimize.search import Optimized, Optimizer, Search, Task, Trial, optimize
+from workbench.optimize.simba import Simba
 from workbench.optimize.space import Space, changes, knobs, sample, vary
 
 __all__ = [
     "OPTIMIZERS",
     "BootstrappedDemos",
+    "Copro",
+    "Gepa",
+    "InferredRules",
     "LabeledDemos",
     "Mipro",
     "NearestDemos",
+    "Offer",
     "Optimized",
     "Optimizer",
     "RandomSearch",
     "RetrievalSearch",
     "Search",
+    "Simba",
     "Space",
+    "Suitability",
     "Task",
     "Trial",
     "changes",
@@ -37,5 +47,6 @@ __all__ = [
     "optimize",
     "optimizer",
     "sample",
+    "suitability",
     "vary",
 ]

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import dspy
 from dspy.teleprompt import BootstrapFewShot, LabeledFewShot
 
-from workbench.agents import AgentSpec, examples, learned
-from workbench.core import OptimizeError, short, stream
-from workbench.lms import scope
-from workbench.optimize.reward import graded, within_budget
+from workbench.agents import Agent, AgentSpec, examples, learned
+from workbench.core import OptimizeError, stream
+from workbench.optimize.foreign import improved
+from workbench.optimize.reward import graded
 from workbench.optimize.search import Search, Task
 
 
@@ -54,20 +54,19 @@ class BootstrappedDemos:
     def __call__(self, start: AgentSpec, search: Search) -> AgentSpec:
         """One candidate with bootstrapped demos; the calls on training cases are paid from the budget."""
         spec = start.model_copy(update={"demos": max(self.demos, self.labeled), "demo_choice": "fixed"})
-        agent = search.task.build(spec)
-        train = rows(search.task)
-        teacher = LabeledFewShot(k=spec.demos).compile(agent.module, trainset=train)
-        optimizer = BootstrapFewShot(
-            metric=graded(search.task),
-            max_bootstrapped_demos=self.demos,
-            max_labeled_demos=self.labeled,
-            max_errors=0,
-        )
-        where = scope(candidate=f"bootstrap {short(agent.digest)}")
-        with where, within_budget(search.task.meter), agent.speaking():
-            compiled = optimizer.compile(agent.module, teacher=teacher, trainset=train)
-        search.attempt(learned(spec, compiled), origin="bootstrap_few_shot")
-        return search.leader()
+
+        def loop(agent: Agent) -> dspy.Module:
+            train = rows(search.task)
+            teacher = LabeledFewShot(k=spec.demos).compile(agent.module, trainset=train)
+            optimizer = BootstrapFewShot(
+                metric=graded(search.task),
+                max_bootstrapped_demos=self.demos,
+                max_labeled_demos=self.labeled,
+                max_errors=0,
+            )
+            return optimizer.compile(agent.module, teacher=teacher, trainset=train)
+
+        return improved("bootstrap_few_shot", spec, search, loop)
 
 
 def rows(task: Task) -> list[dspy.Example]:

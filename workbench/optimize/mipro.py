@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 
+import dspy
 from dspy.teleprompt import MIPROv2
 
-from workbench.agents import AgentSpec, examples, learned
-from workbench.core import OptimizeError, integer, short
-from workbench.lms import scope
+from workbench.agents import Agent, AgentSpec
+from workbench.core import integer
 from workbench.optimize.fewshot import rows
-from workbench.optimize.reward import graded, within_budget
+from workbench.optimize.foreign import adviser, improved, questions
+from workbench.optimize.reward import graded
 from workbench.optimize.search import Search
 
 
@@ -31,28 +32,25 @@ class Mipro:
         Raises: OptimizeError if the task has no proposer.
         """
         task = search.task
-        if task.proposer is None:
-            raise OptimizeError("mipro: needs a model that writes instructions; set optimize.proposer, or drop mipro")
-        spec = start.model_copy(update={"demos": self.demos, "demo_choice": "fixed"})
-        agent = task.build(spec)
-        optimizer = MIPROv2(
-            metric=graded(task),
-            prompt_model=task.proposer,
-            task_model=agent.lm,
-            auto=None,
-            num_candidates=self.candidates,
-            max_bootstrapped_demos=self.demos,
-            max_labeled_demos=self.demos,
-            num_threads=1,
-            max_errors=0,
-            seed=integer(task.seed, "mipro") % 2**31,
-        )
-        train = rows(task)
-        validation = examples(task.val)
-        where = scope(candidate=f"mipro {short(agent.digest)}")
-        with where, within_budget(task.meter), agent.speaking():
-            compiled = optimizer.compile(
-                agent.module, trainset=train, valset=validation, num_trials=self.trials, minibatch=False
+        proposer = adviser("mipro", task)
+
+        def loop(agent: Agent) -> dspy.Module:
+            optimizer = MIPROv2(
+                metric=graded(task),
+                prompt_model=proposer,
+                task_model=agent.lm,
+                auto=None,
+                num_candidates=self.candidates,
+                max_bootstrapped_demos=self.demos,
+                max_labeled_demos=self.demos,
+                num_threads=1,
+                max_errors=0,
+                seed=integer(task.seed, "mipro") % 2**31,
             )
-        search.attempt(learned(spec, compiled), origin="mipro")
-        return search.leader()
+            val = questions(task.val)
+            return optimizer.compile(
+                agent.module, trainset=rows(task), valset=val, num_trials=self.trials, minibatch=False
+            )
+
+        spec = start.model_copy(update={"demos": self.demos, "demo_choice": "fixed"})
+        return improved("mipro", spec, search, loop)

@@ -1,30 +1,34 @@
-"""Random search over the configuration, with the weaker half dropped early."""
+"""Random search over the configuration, as a race."""
 
 from dataclasses import dataclass
 
 from workbench.agents import AgentSpec
 from workbench.core import OptimizeError
 from workbench.optimize.fewshot import taught
-from workbench.optimize.search import Search, Trial
+from workbench.optimize.racing import Rules
+from workbench.optimize.search import Search
 from workbench.optimize.space import Space, sample, vary
 
 
 @dataclass(frozen=True)
 class RandomSearch:
-    """Draw points of the space; try all on a few cases, the better half on more, the best on all.
+    """Draw points of the space and let them race: all meet a few cases, and who still can win meets more.
 
-    Successive halving. Source: Jamieson and Talwalkar 2016, Non-stochastic Best Arm Identification and
-    Hyperparameter Optimization. Every rung is a prefix of the validation cases, so candidates meet the
-    same cases in the same order and a survivor's first answers are already paid.
+    Source: Jamieson and Talwalkar 2016, Non-stochastic Best Arm Identification and Hyperparameter Optimization, for the
+    idea; how many go on is not fixed here but follows from what the cases show.
     """
 
     space: Space
     candidates: int = 5
-    first_cases: int = 12
-    """Validation cases of the first rung; each rung doubles them."""
+    first_cases: int = 6
+    """Validation cases before the first look; from look to look they grow by half."""
+    alpha: float = 0.1
+    """The highest chance that the truly best candidate is dropped as beaten; the gate is not its business."""
+    futility: float = 0.1
+    """The lowest chance to come out ahead on all validation cases with which a candidate goes on."""
 
     def __call__(self, start: AgentSpec, search: Search) -> AgentSpec:
-        """Try up to `candidates` points; the last survivor is tried on every validation case.
+        """Try up to `candidates` points; who is not dropped is tried on every validation case.
 
         Raises: OptimizeError if the space is empty.
         """
@@ -32,16 +36,6 @@ class RandomSearch:
         if not points or not self.space:
             raise OptimizeError("random_search: the space names no knob; add some under optimize.space")
         filled = taught(start, search.task)
-        specs = [vary(filled, point) for point in points]
-        cases, total = min(self.first_cases, len(search.task.val)), len(search.task.val)
-        while True:
-            trials = [search.attempt(spec, origin="random_search", cases=cases) for spec in specs]
-            if cases == total:
-                return search.leader()
-            keep = max(1, (len(trials) + 1) // 2)
-            specs = [search.spec(trial) for trial in sorted(trials, key=_order)[:keep]]
-            cases = total if len(specs) == 1 else min(total, cases * 2)
-
-
-def _order(trial: Trial) -> tuple[float, float, int]:
-    return (-(trial.score or 0.0), trial.tokens, trial.number)
+        rules = Rules(alpha=self.alpha, futility=self.futility, first_cases=self.first_cases)
+        search.race([vary(filled, point) for point in points], origin="random_search", rules=rules)
+        return search.leader()

@@ -1,14 +1,40 @@
-"""The optimizers by the names an experiment file uses."""
+"""The optimizers by the names an experiment file uses, and which of them can work where."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 from workbench.core import ConfigError, nearest
+from workbench.lms import EMBEDDED, LMSpec
+from workbench.optimize.copro import Copro
 from workbench.optimize.fewshot import BootstrappedDemos, LabeledDemos, NearestDemos
+from workbench.optimize.gepa import Gepa
+from workbench.optimize.infer_rules import InferredRules
 from workbench.optimize.mipro import Mipro
 from workbench.optimize.random_search import RandomSearch
 from workbench.optimize.retrieval_search import RETRIEVAL_SPACE, RetrievalSearch
 from workbench.optimize.search import Optimizer
+from workbench.optimize.simba import Simba
 from workbench.optimize.space import Space
+
+
+class Offer(NamedTuple):
+    """An optimizer that can be named."""
+
+    make: Callable[[Space], Optimizer]
+    """Makes it for a space."""
+    what: str
+    """What it changes, in words."""
+    needs_proposer: bool = False
+    """True if it has a model write instructions."""
+
+
+class Suitability(NamedTuple):
+    """Whether an optimizer can work in an experiment."""
+
+    name: str
+    works: bool
+    why: str
+    """In words: what it will change, or what keeps it from that and what to do."""
 
 
 def _of_retrieval(name: str) -> bool:
@@ -24,16 +50,19 @@ def _random(space: Space) -> Optimizer:
     return RandomSearch({name: values for name, values in space.items() if not _of_retrieval(name)})
 
 
-OPTIMIZERS: Mapping[str, Callable[[Space], Optimizer]] = {
-    "bootstrap_few_shot": lambda _space: BootstrappedDemos(),
-    "labeled_few_shot": lambda _space: LabeledDemos(),
-    "mipro": lambda _space: Mipro(),
-    "nearest_demos": lambda _space: NearestDemos(),
-    "random_search": _random,
-    "tune_retrieval": _retrieval,
+OPTIMIZERS: Mapping[str, Offer] = {
+    "bootstrap_few_shot": Offer(lambda _space: BootstrappedDemos(), "demos that the agent itself solved"),
+    "copro": Offer(lambda _space: Copro(), "instructions, from the scores of earlier ones", needs_proposer=True),
+    "gepa": Offer(lambda _space: Gepa(), "instructions, from what went wrong", needs_proposer=True),
+    "infer_rules": Offer(lambda _space: InferredRules(), "demos, and rules read from solved cases", needs_proposer=True),
+    "labeled_few_shot": Offer(lambda _space: LabeledDemos(), "demos, the same for every request"),
+    "mipro": Offer(lambda _space: Mipro(), "instructions and demos together", needs_proposer=True),
+    "nearest_demos": Offer(lambda _space: NearestDemos(), "demos, those most like each request"),
+    "random_search": Offer(_random, "the knobs of the space"),
+    "simba": Offer(lambda _space: Simba(), "demos and rules, where answers vary", needs_proposer=True),
+    "tune_retrieval": Offer(_retrieval, "the knobs of retrieval; no model is asked"),
 }
-"""Each makes an optimizer for a space. `tune_retrieval` searches the knobs "index.…",
-`random_search` all the others; the rest have no knobs."""
+"""`tune_retrieval` searches the knobs "index.…" of a space, `random_search` all the others; the rest have no knobs."""
 
 
 def optimizer(name: str, space: Space) -> Optimizer:
@@ -41,6 +70,41 @@ def optimizer(name: str, space: Space) -> Optimizer:
 
     Raises: ConfigError for an unknown name, with the nearest known one.
     """
+    return _offer(name).make(space)
+
+
+def suitability(names: Sequence[str], *, lm: LMSpec, proposer: LMSpec | None) -> tuple[Suitability, ...]:
+    """For each optimizer, whether it can work with these models, and why.
+
+    A base model continues text and writes no instructions, so with one as proposer none are attempted.
+    Raises: ConfigError for an unknown name, with the nearest known one.
+
+    >>> for found in suitability(["labeled_few_shot", "gepa"], lm=LMSpec(), proposer=None):
+    ...     print(found.works, found.why)
+    True changes demos, the same for every request
+    False instructions are written by a model: no proposer is configured, so none are attempted; set optimize.proposer
+    """
+    return tuple(Suitability(name, *_verdict(_offer(name), lm, proposer)) for name in names)
+
+
+def _verdict(offer: Offer, lm: LMSpec, proposer: LMSpec | None) -> tuple[bool, str]:
+    if not offer.needs_proposer:
+        return True, f"changes {offer.what}"
+    if proposer is None:
+        return False, (
+            "instructions are written by a model: no proposer is configured, so none are attempted; "
+            "set optimize.proposer"
+        )
+    if proposer.model == EMBEDDED:
+        return False, (
+            "a weak proposer: the embedded base model can't write instructions, so none are attempted; "
+            "name another model in optimize.proposer"
+        )
+    weak = "; the embedded base model follows demos better than instructions" if lm.model == EMBEDDED else ""
+    return True, f"changes {offer.what}, written by {proposer.model}{weak}"
+
+
+def _offer(name: str) -> Offer:
     if name not in OPTIMIZERS:
         raise ConfigError(f"optimizer {name!r}: is unknown; {nearest(name, OPTIMIZERS)}")
-    return OPTIMIZERS[name](space)
+    return OPTIMIZERS[name]

@@ -5,25 +5,51 @@ from contextlib import contextmanager
 
 import dspy
 
-from workbench.core import BudgetExceeded, Episode, Meter, OptimizeError, boundary
+from workbench.core import BudgetExceeded, Episode, Meter, OptimizeError, Score, WorkbenchError, boundary
 from workbench.evals import metric
 from workbench.optimize.search import Task
 
 Reward = Callable[..., float]
 """dspy's form of a metric: (example, prediction, trace=None) → score in [0, 1]."""
 
+Feedback = Callable[..., dspy.Prediction]
+"""GEPA's form of a metric: what `Reward` takes and whose words are asked for → score and why, in words."""
+
+
+class Refused(BaseException):
+    """A model could not be asked; no Exception, since a foreign loop swallows those and scores 0 for our fault."""
+
+    def __init__(self, error: WorkbenchError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
 
 def graded(task: Task) -> Reward:
     """The task's metric for dspy; a case it can't score counts as 0, since dspy knows no unscored."""
-    score = metric(task.metric)
-    cases = {case.case_id: case for case in (*task.train, *task.val)}
+    score = _scoring(task)
 
     def reward(example: dspy.Example, prediction: dspy.Prediction, _trace: object = None) -> float:
-        case = cases[example.case_id]
-        episode = Episode(case_id=case.case_id, prediction=prediction.prediction, milliseconds=0.0)
-        return score(case, episode).value or 0.0
+        return score(example, prediction).value or 0.0
 
     return reward
+
+
+def explained(task: Task) -> Feedback:
+    """The task's metric for GEPA: the score of `graded`, with the metric's reason as what to learn from."""
+    score = _scoring(task)
+
+    def feedback(
+        example: dspy.Example,
+        prediction: dspy.Prediction,
+        _trace: object = None,
+        _name: str | None = None,
+        _own_trace: object = None,
+    ) -> dspy.Prediction:
+        found = score(example, prediction)
+        value = found.value or 0.0
+        return dspy.Prediction(score=value, feedback=found.reason or f"The score is {value:g} of 1.")
+
+    return feedback
 
 
 @contextmanager
@@ -35,8 +61,22 @@ def within_budget(meter: Meter) -> Iterator[None]:
     before = meter.refusal
     try:
         with boundary(OptimizeError, "dspy's optimizer failed"):
-            yield
+            try:
+                yield
+            except Refused as refusal:
+                raise refusal.error from None  # it stands behind the refusal already
     except OptimizeError as cause:
         if meter.refusal != before:
             raise BudgetExceeded(meter.refusal) from cause
         raise
+
+
+def _scoring(task: Task) -> Callable[[dspy.Example, dspy.Prediction], Score]:
+    judge = metric(task.metric)
+    cases = {case.case_id: case for case in (*task.train, *task.val)}
+
+    def score(example: dspy.Example, prediction: dspy.Prediction) -> Score:
+        case = cases[example.case_id]
+        return judge(case, Episode(case_id=case.case_id, prediction=prediction.prediction, milliseconds=0.0))
+
+    return score

@@ -2,14 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import product
+from textwrap import shorten
 
 from pydantic import JsonValue, ValidationError
 
-from workbench.agents import AgentSpec
+from workbench.agents import AgentSpec, instructions
 from workbench.core import ConfigError, nearest, stream
 
 Space = Mapping[str, Sequence[JsonValue]]
 """For each knob ("demos", "index.retriever", "lm.max_tokens") the values a search may give it."""
+
+MOST_CHARACTERS = 100
+"""Of an instruction, as a change shows it; the whole text stands in the program."""
 
 
 def knobs(spec: AgentSpec) -> dict[str, JsonValue]:
@@ -59,15 +63,19 @@ def sample(space: Space, *, count: int, seed: int) -> list[dict[str, JsonValue]]
 
 
 def changes(start: AgentSpec, spec: AgentSpec) -> dict[str, str]:
-    """Each knob that differs, as "old → new"; a changed program is named with its number of demos.
+    """Each knob that differs, as "old → new"; of a changed program the number of demos and what is now told.
 
     >>> changes(AgentSpec(), AgentSpec(demos=4))
     {'demos': '0 → 4'}
     """
     before, after = knobs(start), knobs(spec)
     found = {name: f"{_word(before[name])} → {_word(after[name])}" for name in after if before[name] != after[name]}
-    if spec.program != start.program:
-        found["program"] = f"{_demos(start)} → {_demos(spec)} solved requests"
+    told_before, told = instructions(start), instructions(spec)
+    for name, text in told.items():
+        if text != told_before.get(name, ""):
+            found[f"instructions.{name}"] = _edit(told_before.get(name, ""), text)
+    if _demos(spec) != _demos(start):
+        found["program"] = f"{_count(start)} → {_count(spec)} solved requests"
     return found
 
 
@@ -85,7 +93,23 @@ def _word(value: JsonValue) -> str:
     return value if isinstance(value, str) else f"{value}"
 
 
-def _demos(spec: AgentSpec) -> int:
+def _edit(old: str, new: str) -> str:
+    """Old and new text in short, each on one line; of a text that goes on from the old one only what is added."""
+    if old and new.startswith(old):
+        return f"… + {_brief(new.removeprefix(old))}"
+    return f"{_brief(old)} → {_brief(new)}"
+
+
+def _brief(text: str) -> str:
+    return shorten(text, MOST_CHARACTERS, placeholder=" …")
+
+
+def _demos(spec: AgentSpec) -> dict[str, list[JsonValue]]:
+    """The demos of each predictor that has some."""
+    states = spec.program.predictors.items()
+    return {name: demos for name, state in states if isinstance(demos := state.get("demos"), list) and demos}
+
+
+def _count(spec: AgentSpec) -> int:
     # The most that one predictor has: dspy gives the same ones to each.
-    states = spec.program.predictors.values()
-    return max((len(demos) for state in states if isinstance(demos := state.get("demos"), list)), default=0)
+    return max((len(demos) for demos in _demos(spec).values()), default=0)

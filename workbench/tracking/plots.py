@@ -2,12 +2,13 @@
 
 import io
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from workbench.core import Line, Report
+from workbench.core import Line, Record, Report
 from workbench.evals import Operating
 from workbench.tracking.records import Outcome, RunLog
 
@@ -18,6 +19,17 @@ _MOST_SLICES = 20  # more would not be readable; the report has all of them
 
 Row = tuple[str, Line | None, Line | None]
 """Name, baseline, and the agent that is looked at."""
+
+
+class Mark(Record):
+    """A candidate of a search, as the plot of its front shows it."""
+
+    label: str
+    """Its name for people, for instance its number; surely beaten ones are shown without."""
+    quality: Line
+    cost: Line
+    standing: Literal["on", "perhaps", "off"]
+    """On the front, perhaps beaten, surely beaten."""
 
 
 def draw(outcome: Outcome) -> dict[str, bytes]:
@@ -82,6 +94,27 @@ def draw_candidates(outcome: Outcome) -> bytes | None:
     return _png(figure)
 
 
+def draw_front(marks: Sequence[Mark], *, title: str) -> bytes:
+    """Quality against one cost with both intervals, and as a stair what can be had for how much; one mark at least."""
+    figure, axes = _figure(6.0)
+    colors = {"on": _WINNER, "perhaps": _BASELINE, "off": _CANDIDATE}
+    for mark in sorted(marks, key=lambda mark: ("off", "perhaps", "on").index(mark.standing)):  # the front on top
+        at, color = (mark.cost.estimate or 0.0, mark.quality.estimate or 0.0), colors[mark.standing]
+        _errorbar(axes, at, mark.cost, color, vertical=False)
+        _errorbar(axes, at, mark.quality, color, vertical=True)
+        if mark.standing != "off":
+            axes.annotate(mark.label, at, xytext=(8, 6), textcoords="offset points", color=color)
+    best = _stair([(mark.cost.estimate or 0.0, mark.quality.estimate or 0.0) for mark in marks])
+    axes.step([cost for cost, _ in best], [quality for _, quality in best], where="post", color=_WINNER, alpha=0.4)
+    for standing, label in (("on", "on the front"), ("perhaps", "perhaps beaten"), ("off", "surely beaten")):
+        axes.plot([], [], "o", color=colors[standing], label=label)
+    axes.legend(loc="lower right", frameon=False)
+    axes.set_title(title)
+    axes.set_xlabel(f"{marks[0].cost.name} per case, {marks[0].cost.unit} (lower is better; bars: 95 % interval)")
+    axes.set_ylabel(f"{marks[0].quality.name} (higher is better; bars: 95 % interval)")
+    return _png(figure)
+
+
 def draw_operating_curve(curve: Sequence[Operating], *, title: str) -> bytes:
     """The share of wrong answers among those given, and the cost of a case, against the share escalated."""
     figure, axes = _figure(4.2)
@@ -103,6 +136,15 @@ def draw_operating_curve(curve: Sequence[Operating], *, title: str) -> bytes:
     costs.set_ylabel("cost of a case, in the unit of the price", color=_BASELINE)
     costs.set_ylim(bottom=0)
     return _png(figure)
+
+
+def _stair(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The points that are better than every cheaper one, cheapest first."""
+    found: list[tuple[float, float]] = []
+    for cost, quality in sorted(points, key=lambda point: (point[0], -point[1])):
+        if not found or quality > found[-1][1]:
+            found.append((cost, quality))
+    return found
 
 
 def _error_bounds(points: Sequence[Operating]) -> tuple[list[float], list[float]]:

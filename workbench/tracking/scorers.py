@@ -5,12 +5,17 @@ there is no text), `expectations` {"expected_response"} for a case that expects 
 language model is a judge: wrap it in `Guarded`.
 """
 
+import importlib
 import inspect
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
 
 from mlflow.entities import Feedback
 from mlflow.genai.scorers import Scorer, scorer
+from mlflow.genai.scorers.base import ScorerKind
 from pydantic import JsonValue, ValidationError
 
 from workbench.core import (
@@ -24,6 +29,7 @@ from workbench.core import (
     TrackingError,
     boundary,
     digest_bytes,
+    digest_file,
     digest_json,
     nearest,
 )
@@ -31,6 +37,8 @@ from workbench.evals import Mark, Metric, foreign_score, unanswered
 
 _WORDS = {"yes": 1.0, "no": 0.0, "true": 1.0, "false": 0.0, "pass": 1.0, "fail": 0.0}
 """What judges of MLflow answer with instead of a number."""
+_OF_CODE = (ScorerKind.DECORATOR, ScorerKind.CLASS)
+"""Kinds that ask no language model unless their author does; all others ask through MLflow, which our ledger misses."""
 _SEEN = ("inputs", "outputs", "expectations")
 
 
@@ -41,16 +49,17 @@ class ScorerMetric:
     scorer: Scorer = field(repr=False)
     version: str
     """Whatever the scorer's result rests on besides its own code: prompt version, model."""
+    called: str = ""
 
     @property
     def name(self) -> str:
-        """As reports call it."""
-        return f"mlflow:{self.scorer.name}"
+        """As reports call it: as it is called here, or else "mlflow:" and its own name."""
+        return self.called or f"mlflow:{self.scorer.name}"
 
     @property
     def digest(self) -> str:
         """Of the scorer's name, kind and source, and of the version."""
-        return digest_json([self.name, self.scorer.kind.value, _source(self.scorer), self.version])
+        return digest_json([f"mlflow:{self.scorer.name}", self.scorer.kind.value, _source(self.scorer), self.version])
 
     def __call__(self, case: Case, episode: Episode) -> Score:
         """Judge one episode of one case; what a scorer raises is the grader's fault."""
@@ -69,8 +78,8 @@ class ScorerMetric:
         return _scaled(result)
 
 
-def scorer_metric(foreign: Scorer, *, version: str = "") -> ScorerMetric:
-    """A scorer as a metric.
+def scorer_metric(foreign: Scorer, *, version: str = "", called: str = "") -> ScorerMetric:
+    """A scorer as a metric, `called` so or else "mlflow:" and its own name.
 
     Raises: TrackingError if it needs a trace or a session, which an episode is not.
     """
@@ -78,7 +87,32 @@ def scorer_metric(foreign: Scorer, *, version: str = "") -> ScorerMetric:
     builtin = not {*_SEEN} & {*inspect.signature(foreign.__call__).parameters}
     if needed and builtin:
         raise TrackingError(f"scorer {foreign.name!r}: needs a {min(needed)}, which an episode is not; use another")
-    return ScorerMetric(foreign, version)
+    return ScorerMetric(foreign, version, called)
+
+
+def load_scorer(place: str, *, called: str = "") -> ScorerMetric:
+    """The scorer that stands at "file.py:name" or "module:name", as a metric; its code is run to find it.
+
+    A file is read anew each time, and stands alone. Whoever changes anything in the scorer's file, or its module's,
+    has another scorer; what that imports is not looked at.
+
+    Raises: TrackingError if there is no scorer, it asks a language model past the ledger, or needs a trace.
+    """
+    where, _, name = place.rpartition(":")
+    if not where or not name.isidentifier():
+        raise TrackingError(f"scorer {place!r}: is not a place; write file.py:name or module:name")
+    module = _read_module(Path(where)) if where.endswith(".py") else _import_module(where)
+    known = {key: value for key, value in vars(module).items() if isinstance(value, Scorer)}
+    if name not in known:
+        hint = nearest(name, known) if known else "decorate a function with mlflow.genai.scorers.scorer"
+        raise TrackingError(f"scorer {place!r}: there is no scorer {name!r}; {hint}")
+    if known[name].kind not in _OF_CODE:
+        kind = known[name].kind.value
+        raise TrackingError(
+            f"scorer {place!r}: is of MLflow's kind {kind}, which asks a language model past the ledger; write a judge"
+        )
+    version = digest_file(Path(module.__file__)) if module.__file__ else ""
+    return scorer_metric(known[name], version=version, called=called)
 
 
 def metric_scorer(metric: Metric, cases: Sequence[Case]) -> Scorer:
@@ -102,6 +136,24 @@ def metric_scorer(metric: Metric, cases: Sequence[Case]) -> Scorer:
         return Feedback(name=metric.name, value=found.value, rationale=found.reason or None)
 
     return score
+
+
+def _import_module(name: str) -> ModuleType:
+    with boundary(TrackingError, f"scorers of module {name!r}: can't be imported"):
+        return importlib.import_module(name)
+
+
+def _read_module(path: Path) -> ModuleType:
+    """Run a file as a module of its own: the interpreter's cache would miss an edit within a second."""
+    if not path.is_file():
+        raise TrackingError(f"scorers ({path}): the file is missing; its path goes from the experiment file")
+    code = path.read_bytes()
+    module = ModuleType(f"scorers_{digest_json([str(path), digest_bytes(code)])[:12]}")
+    module.__file__ = str(path)
+    sys.modules[module.__name__] = module  # classes look their module up by name
+    with boundary(TrackingError, f"scorers ({path}): can't be run"):
+        exec(compile(code, str(path), "exec"), vars(module))  # noqa: S102 - a scorer is code that a person wrote
+    return module
 
 
 def _prediction(case_id: str, outputs: JsonValue) -> Prediction:
