@@ -13,9 +13,8 @@ from pipelines.order import Order
 from pipelines.outcomes import keep_outcome
 from pipelines.surroundings import began, bench
 from workbench.core import WorkbenchError
-from workbench.lab import Bench, release, stages
+from workbench.lab import Bench, deciding, release, stages
 from workbench.lab.outcome import Folders, Outcome, conclude
-from workbench.lab.suite_run import try_suites
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -62,8 +61,8 @@ def optimize_agent(order: Order, indexes: Path, evalset: Path) -> Folders:
     at = bench(order)
     baseline = staged(stages.baseline, at)(indexes, evalset)
     optimized = staged(stages.search, at)(indexes, evalset)
-    winner = staged(stages.winner, at)(indexes, evalset, baseline, optimized)
-    suites = staged(try_suites, at)(indexes, optimized) if at.experiment.suites else None
+    winner = staged(deciding.winner, at)(indexes, evalset, baseline, optimized)
+    suites = staged(deciding.try_suites, at)(indexes, winner) if at.experiment.suites else None
     return Folders(
         indexes=indexes,
         evalset=evalset,
@@ -71,7 +70,7 @@ def optimize_agent(order: Order, indexes: Path, evalset: Path) -> Folders:
         optimized=optimized,
         winner=winner,
         suites=suites,
-        gate=staged(stages.gate, at)(baseline, winner, suites),
+        gate=staged(deciding.gate, at)(baseline, winner, suites),
     )
 
 

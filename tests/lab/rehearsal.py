@@ -11,9 +11,8 @@ import dspy
 
 from workbench.core import ExpectedCall, Meter, digest_bytes
 from workbench.datasets import default_cache, fetch, load_bfcl, load_registry
-from workbench.lab import Bench, Progress, Workspace, read_experiment, stages
+from workbench.lab import Bench, Progress, Workspace, deciding, read_experiment, stages
 from workbench.lab.outcome import Folders
-from workbench.lab.suite_run import try_suites
 from workbench.lms import CallStore, LMSpec, ScriptedEngine, scripted_lm
 
 PARTS = ("multiple", "simple_python", "irrelevance")
@@ -116,9 +115,9 @@ def search(bench: Bench) -> tuple[Path, Path, Path, Path]:
 def judge(bench: Bench) -> Folders:
     """From the index to the gate."""
     indexes, evalset, baseline, optimized = search(bench)
-    winner = stages.winner(bench, indexes, evalset, baseline, optimized)
-    suites = try_suites(bench, indexes, optimized) if bench.experiment.suites else None
-    gate = stages.gate(bench, baseline, winner, suites)
+    winner = deciding.winner(bench, indexes, evalset, baseline, optimized)
+    suites = deciding.try_suites(bench, indexes, winner) if bench.experiment.suites else None
+    gate = deciding.gate(bench, baseline, winner, suites)
     return Folders(
         indexes=indexes,
         evalset=evalset,

@@ -10,10 +10,10 @@ from rehearsal import TEXT, Rehearsal, bench_in, judge
 from workbench.core import ConfigError, read_run
 from workbench.evals import summarize
 from workbench.lab import read_experiment
+from workbench.lab.deciding import verdict_of
 from workbench.lab.guarding import agree_gate, check_release
 from workbench.lab.outcome import conclude, render_outcome
 from workbench.lab.release import track
-from workbench.lab.stages import verdict_of
 
 SUITES = Path(__file__).parents[2] / "suites" / "first_tools"
 TODAY = date(2026, 11, 23)

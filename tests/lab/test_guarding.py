@@ -8,8 +8,8 @@ from rehearsal import TEXT, Rehearsal, bench_in, judge
 
 from workbench.core import ConfigError, DataError, Report, Verdict, read_run, write_run
 from workbench.evals import summarize
+from workbench.lab.deciding import verdict_of
 from workbench.lab.guarding import agree_gate, check_release, pact_file
-from workbench.lab.stages import verdict_of
 
 TODAY = date(2026, 11, 22)
 

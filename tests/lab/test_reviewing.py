@@ -30,6 +30,9 @@ def test_winner_and_baseline_can_be_reviewed_in_mlflow(folder: Path, tracking_te
     bench.store.close()
 
     rows = open_store(workspace).rows
-    traces = [{item.item_id for item in rows.list_review_queue_items(queue)} for queue in queues]
+    traces = [
+        {item.item_id for item in rows.list_review_queue_items(queue)}  # type: ignore[no-untyped-call]
+        for queue in queues
+    ]
     assert [5, 5] == [*map(len, traces)]
     assert not traces[0] & traces[1]

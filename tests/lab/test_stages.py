@@ -13,6 +13,7 @@ from rehearsal import TEXT, Rehearsal, Told, bench_in, judge
 
 from workbench.core import read_run
 from workbench.lab import stages
+from workbench.lab.deciding import runs_of
 from workbench.lms import CallStore
 
 
@@ -66,7 +67,7 @@ def test_the_winner_is_better_and_the_ledger_agrees_with_the_engine(cases: Path,
     assert (searched.height, "") == (found.spent.calls, found.stopped)
     before, after = (
         [score.value or 0.0 for score in run.scores if score.metric == "task_success"]
-        for run in stages.runs_of(folders.baseline, folders.winner)
+        for run in runs_of(folders.baseline, folders.winner)
     )
     assert sum(before) < sum(after)
 

@@ -14,7 +14,7 @@ tell is INCONCLUSIVE; only PASS is a pass. If nothing is better, nothing is prom
 from workbench.gates.early import Early, batches, check_looks, ends, look, may_stop
 from workbench.gates.evidence import Match
 from workbench.gates.family import holm
-from workbench.gates.gate import check, render_verdict
+from workbench.gates.gate import check, on_test, render_verdict
 from workbench.gates.guard import Alarm, Ground, Pact, make_pact, render_alarms, weakened
 from workbench.gates.rule import Looks, Rule, check_names, describe
 from workbench.gates.sequential import Decision, Plan, decide, draw_order, match_fixed
@@ -50,6 +50,7 @@ __all__ = [
     "make_pact",
     "match_fixed",
     "may_stop",
+    "on_test",
     "render_alarms",
     "render_verdict",
     "weakened",

@@ -62,6 +62,20 @@ def check(
     return _verdict(rules, runs, terms, findings, tuple(note for note in (*notes, early.note) if note), suites)
 
 
+def on_test(rules: Sequence[Rule], *, challenger: Run, champion: Run, seed: int, terms: Terms) -> tuple[Finding, ...]:
+    """What `check` will find for the rules that are decided on the test, while the suites are not tried yet.
+
+    Raises: EvaluationError as `check` does.
+    """
+    early = look(rules, challenger=challenger, champion=champion, seed=seed, alpha=terms.alpha)
+    same = champion.on(challenger.clusters) if early.decisions else champion
+    check_comparable(same, challenger)
+    trial, later = Trial(same, challenger, terms.alpha, seed), Evidence(None, reason="the suite is not tried yet")
+    evidence = [later if rule.suite else collect(rule, trial) for rule in rules]
+    findings, _notes = waive(settle(rules, evidence, terms, early), terms)
+    return tuple(finding for rule, finding in zip(rules, findings, strict=True) if not rule.suite)
+
+
 def _verdict(
     rules: Sequence[Rule],
     trial: Trial,

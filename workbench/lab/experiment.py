@@ -24,9 +24,11 @@ from workbench.evals import METRICS, applicable, check_suites, known_worlds
 from workbench.gates import Rule, Terms, check_looks, check_names, check_waivers
 from workbench.lab.scoring import Scorer, examine
 from workbench.lms import EMBEDDED, LMSpec, check
-from workbench.optimize import OPTIMIZERS, knobs, vary
+from workbench.optimize import OPTIMIZERS, knobs, suitability, vary
 
 CHAMPION = "baseline"
+ALPHA = 0.05
+"""The chance that a gate decides wrongly: half of it for a false FAIL, half for a false PASS."""
 
 Problem = tuple[tuple[str, ...], str]
 """A field's path, and what is wrong with it."""
@@ -54,6 +56,9 @@ class Search(Record):
     space: dict[str, list[JsonValue]] = Field(default_factory=dict)
     """Values to try for each knob of the agent, by dotted name."""
     budget: Budget = Budget(calls=300)
+    finalists: int = Field(default=1, ge=1, le=10)
+    """How many of the best candidates may try their luck on the test, best first, until one passes the gate. The gate's
+    error rate is divided by it."""
     proposer: LMSpec | None = None
     """The model that writes instructions, for optimizers that need one; its name alone lets it write at length."""
 
@@ -107,8 +112,16 @@ class Experiment(Record):
         return {name: self.scorers[name] for name in self.metrics if name in self.scorers}
 
     def terms(self, today: date) -> Terms:
-        """On which terms the gate decides; the day counts only where there are waivers."""
-        return Terms(correction=self.correction, waivers=self.waivers, today=today if self.waivers else None)
+        """On which terms the gate decides of one finalist; the day counts only where there are waivers.
+
+        The chance of a wrong decision is shared out among the finalists. Source: Bonferroni's inequality.
+        """
+        return Terms(
+            alpha=ALPHA / self.optimize.finalists,
+            correction=self.correction,
+            waivers=self.waivers,
+            today=today if self.waivers else None,
+        )
 
     @property
     def proposer(self) -> LMSpec | None:
@@ -138,8 +151,8 @@ def read_experiment(path: Path) -> Experiment:
 
 def _problems(experiment: Experiment) -> Iterator[Problem]:
     """What no single field shows, each with the field to look at."""
-    yield from _unknown(("metrics",), "metric", experiment.metrics, {*METRICS, *experiment.scorers})
     yield from _scorer_problems(experiment)
+    yield from _unknown(("metrics",), "metric", experiment.metrics, {*METRICS, *experiment.scorers})
     yield from _unknown(("optimize", "using"), "optimizer", experiment.optimize.using, OPTIMIZERS)
     yield from _unknown(("data", "parts"), "part", experiment.data.parts, BFCL_SETS)
     yield from _refused(("data", "set"), lambda: load_registry().entry(experiment.data.set))
@@ -149,8 +162,7 @@ def _problems(experiment: Experiment) -> Iterator[Problem]:
     proposer = experiment.proposer
     if proposer is not None:
         yield from _refused(("optimize", "proposer"), lambda: check(proposer))
-    elif "mipro" in experiment.optimize.using:
-        yield ("optimize", "using"), "mipro needs a model that writes instructions; set optimize.proposer"
+    yield from _unsuited(experiment)
     yield from _space_problems(experiment)
     yield from _budget_problems(experiment)
 
@@ -200,6 +212,13 @@ def _unknown(field: tuple[str, ...], noun: str, names: Sequence[str], known: Col
     for number, name in enumerate(names):
         if name not in known:
             yield (*field, str(number)), f"{noun} {name!r} is unknown; {nearest(name, known)}"
+
+
+def _unsuited(experiment: Experiment) -> Iterator[Problem]:
+    known = [name for name in experiment.optimize.using if name in OPTIMIZERS]
+    for found in suitability(known, lm=experiment.lm, proposer=experiment.proposer):
+        if not found.works:
+            yield ("optimize", "using"), f"{found.name}: {found.why}"
 
 
 def _space_problems(experiment: Experiment) -> Iterator[Problem]:

@@ -13,9 +13,10 @@ from workbench.core import Case, EvalSet, Report, Run, Usage, Verdict, read_run,
 from workbench.evals import Evidence, KpiLine, compare, measure_kpis, render_comparison, render_report, summarize, worst
 from workbench.gates import render_verdict
 from workbench.lab.bench import Bench
+from workbench.lab.deciding import CHALLENGER, final, runs_of, suite_runs, verdict_of
 from workbench.lab.experiment import CHAMPION
 from workbench.lab.outcome import Folders
-from workbench.lab.stages import CHALLENGER, found, runs_of, suite_runs, verdict_of
+from workbench.lab.stages import found
 from workbench.lab.stored import StoredRun, find_run
 from workbench.lab.suite_run import track_suite
 from workbench.lab.workspace import Shipped
@@ -145,7 +146,7 @@ def _log_runs(bench: Bench, folders: Folders, store: Store, parent: str) -> dict
             name=CHALLENGER,
             role="winner",
             agent_digest=challenger.header.agent_digest,
-            params=knobs(optimized.winner),
+            params=knobs(final(folders.winner).spec),
             reports=(summarize(challenger),),
             usage=_usage(bench.store.frame(folders.winner.name)),
             data=data,
@@ -214,7 +215,7 @@ def _log_prompt(bench: Bench, folders: Folders, store: Store, run_id: str) -> No
     verdict = verdict_of(folders.gate)
     if not verdict.passed:
         return
-    spec = found(folders.optimized).winner
+    spec = final(folders.winner).spec
     agent = bench.agent(spec, folders.indexes)
     template = prompt_template(agent)
     log = PromptLog(

@@ -9,7 +9,8 @@ from workbench.core import Comparison, Record, Report, Spend, Status, Verdict
 from workbench.evals import compare, number, render_table, summarize
 from workbench.gates import Match, render_verdict
 from workbench.lab.bench import Bench
-from workbench.lab.stages import found, matches, runs_of, suite_runs, verdict_of
+from workbench.lab.deciding import final, matches, runs_of, suite_runs, verdict_of
+from workbench.lab.stages import found
 from workbench.lms import totals
 
 
@@ -88,7 +89,7 @@ def conclude(bench: Bench, folders: Folders, *, package: Path | None, mlflow_run
         comparisons=tuple(compare(champion, challenger, metric) for metric in bench.experiment.metrics),
         suites={name: _on_suite(match) for name, match in matches(bench.workspace, folders.suites).items()},
         verdict=verdict,
-        changes=optimized.best.changes,
+        changes=optimized.trials[final(folders.winner).trial].changes,
         trials=len(optimized.trials),
         stopped=optimized.stopped,
         search=optimized.spent,

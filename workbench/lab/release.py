@@ -11,8 +11,9 @@ from workbench.datasets import load_registry
 from workbench.evals import summarize
 from workbench.evals.judge import JUDGING
 from workbench.lab.bench import Bench
+from workbench.lab.deciding import final, verdict_of
 from workbench.lab.outcome import Folders
-from workbench.lab.stages import found, verdict_of
+from workbench.lab.stages import found
 from workbench.lab.workspace import Shipped
 from workbench.lms import EMBEDDED, record, totals
 from workbench.packaging import (
@@ -79,7 +80,7 @@ def export(bench: Bench, folders: Folders, mlflow_run: str) -> Path | None:
 
 
 def _parts(bench: Bench, folders: Folders) -> PackageParts:
-    spec = found(folders.optimized).winner
+    spec = final(folders.winner).spec
     run = read_run(folders.winner / "test")
     cases = {case.case_id: case for case in bench.evalset(folders.evalset).test}
     kept = [episode for episode in run.episodes if episode.prediction is not None][:RECORDED_CASES]
@@ -108,7 +109,7 @@ def _parts(bench: Bench, folders: Folders) -> PackageParts:
 def _provenance(bench: Bench, folders: Folders) -> Provenance:
     names = [bench.experiment.data.set, "minilm_tokenizer"]
     entries = [load_registry().entry(name) for name in names]
-    best = found(folders.optimized).best
+    best = found(folders.optimized).trials[final(folders.winner).trial]
     spend = totals(bench.store.frame(folders.optimized.name)).plus(totals(bench.store.frame(folders.winner.name)))
     return Provenance(
         data=tuple(

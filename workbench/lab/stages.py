@@ -1,6 +1,5 @@
 """The stages of the way through, each a plain function; the folder it leaves is found again if nothing changed."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -12,26 +11,19 @@ from workbench.core import (
     Record,
     Run,
     Split,
-    Verdict,
     read_record,
-    read_run,
     short,
     write_record,
     write_run,
 )
 from workbench.datasets import EvalSetReport, Problem, Sizes, build_evalset, check_evalset
 from workbench.evals import METRICS, EvaluationRequest, Guarded, bind_metrics, evaluate, selfcheck
-from workbench.gates import Match, Terms, batches, ends, look, may_stop
-from workbench.gates import check as check_gate
 from workbench.lab.bench import Bench
-from workbench.lab.experiment import CHAMPION, Experiment
+from workbench.lab.experiment import CHAMPION
 from workbench.lab.scoring import examine
-from workbench.lab.workspace import Workspace
 from workbench.lms import EMBEDDED, greet, identity, scope
 from workbench.optimize import Optimized, Task, Trial, optimize, optimizer
 from workbench.retrieval import IndexSpec
-
-CHALLENGER = "winner"
 
 
 class EvalSetCheck(Record):
@@ -41,19 +33,6 @@ class EvalSetCheck(Record):
     problems: tuple[Problem, ...]
     contradictions: tuple[str, ...]
     """Test cases whose published answer is not right by the published rules; they stay in and count as wrong."""
-
-
-class SuiteRuns(Record):
-    """The names of the runs on one suite."""
-
-    champion: str
-    challenger: str
-
-
-class Tried(Record):
-    """What was tried besides the test."""
-
-    suites: dict[str, SuiteRuns]
 
 
 def greet_models(bench: Bench) -> None:
@@ -135,16 +114,18 @@ def baseline(bench: Bench, indexes: Path, evalset: Path) -> Path:
 
     def make(folder: Path) -> None:
         _check_scorers(bench, cases.test)
-        _try(bench, (bench.experiment.start, CHAMPION), folder / "val", indexes, (cases.val, "val", cases.digest))
-        _try(bench, (bench.experiment.start, CHAMPION), folder / "test", indexes, (cases.test, "test", cases.digest))
+        try_agent(bench, (bench.experiment.start, CHAMPION), folder / "val", indexes, (cases.val, "val", cases.digest))
+        try_agent(
+            bench, (bench.experiment.start, CHAMPION), folder / "test", indexes, (cases.test, "test", cases.digest)
+        )
 
-    return bench.workspace.once(CHAMPION, _agent_inputs(bench, bench.experiment.start, indexes, cases.digest), make)
+    return bench.workspace.once(CHAMPION, agent_inputs(bench, bench.experiment.start, indexes, cases.digest), make)
 
 
 def search(bench: Bench, indexes: Path, evalset: Path) -> Path:
     """Optimize on train and val within the budget; the test is not even handed over."""
     experiment, cases = bench.experiment, bench.evalset(evalset)
-    inputs = _agent_inputs(bench, experiment.start, indexes, cases.digest) | {
+    inputs = agent_inputs(bench, experiment.start, indexes, cases.digest) | {
         "search": experiment.optimize.model_dump(mode="json"),
         "seed": experiment.seed,
     }
@@ -176,97 +157,12 @@ def search(bench: Bench, indexes: Path, evalset: Path) -> Path:
     return bench.workspace.once("optimize", inputs, make)
 
 
-def winner(bench: Bench, indexes: Path, evalset: Path, baseline: Path, optimized: Path) -> Path:
-    """Try what the search found on the test, once; up to the first look at which the gate needs no more of it."""
-    best = found(optimized).winner
-    experiment, cases = bench.experiment, bench.evalset(evalset)
-    inputs = _agent_inputs(bench, best, indexes, cases.digest)
-    if may_stop(experiment.gate):
-        inputs |= {"looks": _gate_inputs(experiment), "against": baseline.name}
-
-    def make(folder: Path) -> None:
-        champion, terms = read_run(baseline / "test"), _terms(experiment)
-        for batch in batches(experiment.gate, champion, seed=experiment.seed):
-            part = tuple(case for case in cases.test if case.case_id in {*batch})
-            run = _try(bench, (best, CHALLENGER), folder / "test", indexes, (part, "test", cases.digest))
-            early = look(experiment.gate, challenger=run, champion=champion, seed=experiment.seed, alpha=terms.alpha)
-            if ends(experiment.gate, early, terms):
-                if early.note:
-                    bench.workspace.progress.note(early.note)
-                break
-
-    return bench.workspace.once(CHALLENGER, inputs, make)
-
-
-def gate(bench: Bench, baseline: Path, winner: Path, suites: Path | None = None) -> Path:
-    """Decide by the experiment's rules whether the winner may be promoted."""
-    experiment = bench.experiment
-    inputs: dict[str, JsonValue] = {"baseline": baseline.name, "winner": winner.name, **_gate_inputs(experiment)}
-    if suites is not None:
-        inputs["suites"] = suites.name
-
-    def make(folder: Path) -> None:
-        verdict = check_gate(
-            experiment.gate,
-            challenger=read_run(winner / "test"),
-            champion=read_run(baseline / "test"),
-            seed=experiment.seed,
-            terms=_terms(experiment),
-            suites=matches(bench.workspace, suites),
-        )
-        write_record(folder / "verdict.json", verdict)
-
-    return bench.workspace.once("gate", inputs, make)
-
-
-def matches(workspace: Workspace, suites: Path | None) -> dict[str, Match]:
-    """The runs of baseline and winner on each suite that was tried."""
-    if suites is None:
-        return {}
-    held = workspace.folder / "runs"
-    return {
-        name: Match(champion=read_run(held / runs.champion), challenger=read_run(held / runs.challenger))
-        for name, runs in read_record(suites / "suites.json", Tried).suites.items()
-    }
-
-
-def suite_runs(suites: Path | None) -> tuple[str, ...]:
-    """The names of the runs on suites, which are those that the ledger knows their calls by."""
-    if suites is None:
-        return ()
-    tried = read_record(suites / "suites.json", Tried).suites.values()
-    return tuple(name for runs in tried for name in (runs.champion, runs.challenger))
-
-
 def found(optimized: Path) -> Optimized:
     """What the search's stage left."""
     return read_record(optimized / "optimized.json", Optimized)
 
 
-def verdict_of(gate: Path) -> Verdict:
-    """The verdict that the gate's stage left."""
-    return read_record(gate / "verdict.json", Verdict)
-
-
-def runs_of(baseline: Path, winner: Path) -> tuple[Run, Run]:
-    """The champion's and the challenger's run on the test, over the cases that both tried."""
-    challenger = read_run(winner / "test")
-    return read_run(baseline / "test").on(challenger.clusters), challenger
-
-
-def _terms(experiment: Experiment) -> Terms:
-    return experiment.terms(datetime.now(tz=UTC).date())
-
-
-def _gate_inputs(experiment: Experiment) -> dict[str, JsonValue]:
-    return {
-        "rules": [rule.model_dump(mode="json") for rule in experiment.gate],
-        "terms": _terms(experiment).digest,
-        "seed": experiment.seed,
-    }
-
-
-def _agent_inputs(bench: Bench, spec: AgentSpec, indexes: Path, cases: str) -> dict[str, JsonValue]:
+def agent_inputs(bench: Bench, spec: AgentSpec, indexes: Path, cases: str) -> dict[str, JsonValue]:
     return {
         "agent": spec.digest,
         "model": identity(spec.lm),
@@ -291,7 +187,7 @@ def _check_scorers(bench: Bench, cases: tuple[Case, ...]) -> None:
             bench.workspace.progress.note(f"scorer {line.metric!r}: gives {flaws} more than 0")
 
 
-def _try(
+def try_agent(
     bench: Bench, named: tuple[AgentSpec, str], folder: Path, indexes: Path, cases: tuple[tuple[Case, ...], Split, str]
 ) -> Run:
     spec, name = named

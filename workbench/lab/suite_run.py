@@ -6,8 +6,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-from pydantic import JsonValue
-
 from workbench.agents import Agent
 from workbench.core import (
     Case,
@@ -32,10 +30,10 @@ from workbench.evals import (
 )
 from workbench.lab import stages
 from workbench.lab.bench import Bench, Connect
-from workbench.lab.experiment import CHAMPION, read_experiment, trusted_suite
+from workbench.lab.experiment import read_experiment, trusted_suite
 from workbench.lab.stored import StoredRun
 from workbench.lab.workspace import Shipped, Workspace
-from workbench.lms import CallStore, LMSpec, connect, identity, scope
+from workbench.lms import CallStore, LMSpec, connect, scope
 from workbench.packaging import load_package
 
 USER_TOKENS = 256
@@ -54,6 +52,11 @@ class Candidate(NamedTuple):
     """Metrics besides those of the workbench, by name."""
 
 
+def candidate_of(bench: Bench, name: str, agent: Agent) -> Candidate:
+    """An agent of an experiment, with the experiment's models and scorers."""
+    return Candidate(name, agent, bench.store, bench.connect, bench.scorers)
+
+
 @contextmanager
 def open_candidate(workspace: Workspace, *, package: Path | None, experiment: Path | None) -> Iterator[Candidate]:
     """The agent of a package, or the one that an experiment begins with; exactly one of them is given.
@@ -70,7 +73,7 @@ def open_candidate(workspace: Workspace, *, package: Path | None, experiment: Pa
         assert experiment is not None, "one of the two is given"
         bench = Bench(read_experiment(experiment), workspace)
         agent = bench.agent(bench.experiment.start, stages.index(bench))
-        candidate = _candidate(bench, bench.experiment.name, agent)
+        candidate = candidate_of(bench, bench.experiment.name, agent)
     try:
         yield candidate
     finally:
@@ -118,36 +121,6 @@ def try_suite(suite: Path, candidate: Candidate, workspace: Workspace, *, repeat
     write_record(folder / "evalset.json", evalset)
     write_run(folder, run)
     return StoredRun(folder.name, folder, run)
-
-
-def try_suites(bench: Bench, indexes: Path, optimized: Path) -> Path:
-    """Try baseline and winner on every suite of the experiment; the folder says where their runs lie."""
-    tested = {str(suite): trusted_suite(suite).digest for suite in bench.experiment.suites}
-    specs = {stages.CHALLENGER: stages.found(optimized).winner, CHAMPION: bench.experiment.start}
-    inputs: dict[str, JsonValue] = {
-        "suites": [*tested.values()],
-        "indexes": indexes.name,
-        "scorers": {name: scorer.digest for name, scorer in bench.scorers.items()},
-        **{name: [spec.digest, identity(spec.lm)] for name, spec in specs.items()},
-    }
-
-    def make(folder: Path) -> None:
-        tried: dict[str, stages.SuiteRuns] = {}
-        for suite in bench.experiment.suites:
-            runs = {
-                name: try_suite(suite, _candidate(bench, name, bench.agent(spec, indexes)), bench.workspace).name
-                for name, spec in specs.items()
-            }
-            tried[trusted_suite(suite).name] = stages.SuiteRuns(
-                champion=runs[CHAMPION], challenger=runs[stages.CHALLENGER]
-            )
-        write_record(folder / "suites.json", stages.Tried(suites=tried))
-
-    return bench.workspace.once("suites", inputs, make)
-
-
-def _candidate(bench: Bench, name: str, agent: Agent) -> Candidate:
-    return Candidate(name, agent, bench.store, bench.connect, bench.scorers)
 
 
 def track_suite(workspace: Workspace, stored: StoredRun) -> str:

@@ -12,6 +12,7 @@ that search costs nothing.
 
 from workbench.optimize.copro import Copro
 from workbench.optimize.fewshot import BootstrappedDemos, LabeledDemos, NearestDemos
+from workbench.optimize.finalists import finalists, whole
 from workbench.optimize.gepa import Gepa
 from workbench.optimize.infer_rules import InferredRules
 from workbench.optimize.mipro import Mipro
@@ -43,10 +44,12 @@ __all__ = [
     "Task",
     "Trial",
     "changes",
+    "finalists",
     "knobs",
     "optimize",
     "optimizer",
     "sample",
     "suitability",
     "vary",
+    "whole",
 ]
