@@ -16,6 +16,7 @@ from workbench.optimize.finalists import finalists, whole
 from workbench.optimize.gepa import Gepa
 from workbench.optimize.infer_rules import InferredRules
 from workbench.optimize.mipro import Mipro
+from workbench.optimize.portfolio import Portfolio
 from workbench.optimize.random_search import RandomSearch
 from workbench.optimize.registry import OPTIMIZERS, Offer, Suitability, optimizer, suitability
 from workbench.optimize.retrieval_search import RetrievalSearch
@@ -35,6 +36,7 @@ __all__ = [
     "Offer",
     "Optimized",
     "Optimizer",
+    "Portfolio",
     "RandomSearch",
     "RetrievalSearch",
     "Search",

@@ -54,7 +54,9 @@ OPTIMIZERS: Mapping[str, Offer] = {
     "bootstrap_few_shot": Offer(lambda _space: BootstrappedDemos(), "demos that the agent itself solved"),
     "copro": Offer(lambda _space: Copro(), "instructions, from the scores of earlier ones", needs_proposer=True),
     "gepa": Offer(lambda _space: Gepa(), "instructions, from what went wrong", needs_proposer=True),
-    "infer_rules": Offer(lambda _space: InferredRules(), "demos, and rules read from solved cases", needs_proposer=True),
+    "infer_rules": Offer(
+        lambda _space: InferredRules(), "demos, and rules read from solved cases", needs_proposer=True
+    ),
     "labeled_few_shot": Offer(lambda _space: LabeledDemos(), "demos, the same for every request"),
     "mipro": Offer(lambda _space: Mipro(), "instructions and demos together", needs_proposer=True),
     "nearest_demos": Offer(lambda _space: NearestDemos(), "demos, those most like each request"),

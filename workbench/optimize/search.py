@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol
 
 import dspy
@@ -11,6 +12,7 @@ from workbench.agents import Agent, AgentSpec, Program
 from workbench.core import BudgetExceeded, Case, Meter, OptimizeError, Record, Report, Run, Spend, short
 from workbench.evals import EvaluationRequest, evaluate, summarize
 from workbench.lms import Call, Tally, scope
+from workbench.optimize.racing import Elimination, Race, Rules, Runner, arrange, looks, rank
 from workbench.optimize.space import changes
 
 TASK_METRIC = "task_success"
@@ -40,6 +42,8 @@ class Trial(Record):
     """Mean tokens of a case, whether or not the call store answered."""
     model_seconds: float
     """Mean model time of a case when it was paid."""
+    dropped: Elimination | None = None
+    """Why a race went on without it; None if it was tried whole, or the budget ended first."""
 
 
 class Optimized(Record):
@@ -57,6 +61,11 @@ class Optimized(Record):
     def winner(self) -> AgentSpec:
         """The best candidate, whole."""
         return self.best.spec.model_copy(update={"program": self.programs[self.best.program_digest]})
+
+    @property
+    def dropped(self) -> tuple[Elimination, ...]:
+        """Why races went on without some candidates, in the order in which they were dropped."""
+        return tuple(trial.dropped for trial in self.trials if trial.dropped is not None)
 
 
 @dataclass(frozen=True)
@@ -90,6 +99,20 @@ class Optimizer(Protocol):
 
 
 @dataclass
+class Lane:
+    """A candidate in a race, and what it was tried on so far."""
+
+    spec: AgentSpec
+    agent: Agent
+    run: Run | None = None
+
+    @property
+    def done(self) -> int:
+        """Cases it was tried on."""
+        return 0 if self.run is None else len(self.run.episodes)
+
+
+@dataclass
 class Search:
     """The shared evaluator: every optimizer tries its candidates here, so that they are comparable."""
 
@@ -97,21 +120,88 @@ class Search:
     start: AgentSpec
     trials: list[Trial] = field(default_factory=list)
     programs: dict[str, Program] = field(default_factory=dict)
+    _runs: dict[int, Run] = field(default_factory=dict)
+    """What was tried, by the number of the trial."""
 
-    def attempt(self, spec: AgentSpec, *, origin: str, cases: int | None = None) -> Trial:
-        """Try a candidate on the first `cases` validation cases, or all; the same candidate is tried once.
+    @cached_property
+    def cases(self) -> tuple[Case, ...]:
+        """The validation cases in the order in which every candidate meets them."""
+        return arrange(self.task.val, self.task.seed)
+
+    def attempt(self, spec: AgentSpec, *, origin: str) -> Trial:
+        """Try a candidate on every validation case; the same candidate is tried once.
 
         Raises: BudgetExceeded when a call no longer fits; what was paid is kept, the trial is not.
         """
-        count = len(self.task.val) if cases is None else min(cases, len(self.task.val))
-        known = next((one for one in self.trials if self.spec(one) == spec and one.cases == count), None)
+        known = self._known(spec)
         if known is not None:
             return known
-        agent = self.task.build(spec)
-        trial = self._trial(spec, agent.digest, origin, self._run(agent, self.task.val[:count]))
-        self.trials.append(trial)
-        self.task.on_trial(trial)
-        return trial
+        lane = Lane(spec, self.task.build(spec))
+        self._extend(lane, len(self.cases))
+        return self._record(lane, origin)
+
+    def race(self, specs: Sequence[AgentSpec], *, origin: str, rules: Rules) -> None:
+        """Try candidates against each other, case by case; each ends as a trial, whole or with the reason it is not.
+
+        Before what is left of the budget is too little for another look and one whole candidate, the race is called
+        off: the best so far is finished first.
+
+        Raises: BudgetExceeded when a call no longer fits; complete trials stand, others are kept as far as they came.
+        """
+        new = [spec for number, spec in enumerate(specs) if spec not in specs[:number] and self._known(spec) is None]
+        running = [Lane(spec, self.task.build(spec)) for spec in new]
+        clusters = [case.cluster for case in self.cases]
+        race = Race(rules, clusters, [lane.agent.digest for lane in running])
+        try:
+            for number, cases in enumerate(looks(clusters, rules.first_cases), 1):
+                while running and not self._affords(running, cases):
+                    self._finish(running, origin)
+                    self._weed(running, race, number, origin)
+                for lane in [*running]:
+                    self._extend(lane, cases)
+                    if cases == len(self.cases):
+                        self._finish(running, origin)
+                self._weed(running, race, number, origin)
+        except BudgetExceeded:
+            for lane in running:
+                if lane.done:
+                    self._record(lane, origin)
+            raise
+
+    def _finish(self, running: list[Lane], origin: str) -> None:
+        """Try the first of those that run on every case; it has then arrived."""
+        self._extend(running[0], len(self.cases))
+        self._record(running.pop(0), origin)
+
+    def _weed(self, running: list[Lane], race: Race, look: int, origin: str) -> None:
+        """Drop who can't win any more, and put the best in front."""
+        lanes = {lane.agent.digest: lane for lane in running}
+        runners = [_runner(digest, lane.run) for digest, lane in lanes.items() if lane.run is not None]
+        if not runners:
+            return
+        for gone in race.look(look, runners, self._champion()):
+            self._record(lanes.pop(gone.candidate), origin, gone)
+        running[:] = [lanes[runner.name] for runner in rank(runners) if runner.name in lanes]
+
+    def _affords(self, running: Sequence[Lane], cases: int) -> bool:
+        """Whether what is left of the budget is enough for the next look and then for one whole candidate."""
+        runs = [lane.run for lane in running if lane.run is not None] or [*self._runs.values()]
+        usages = [episode.usage for run in runs for episode in run.episodes]
+        if not usages:
+            return True
+        needed = (sum(cases - lane.done for lane in running) + len(self.cases) - cases) / len(usages)
+        left, usd = self.task.meter.left(), [usage.usd for usage in usages if usage.usd is not None]
+        costs = (
+            (left.calls, sum(usage.calls for usage in usages)),
+            (left.tokens, sum(usage.tokens for usage in usages)),
+            (left.seconds, sum(usage.model_milliseconds for usage in usages) / 1000),
+            (left.usd, sum(usd)),
+        )
+        return all(limit is None or cost * needed <= limit for limit, cost in costs)
+
+    def _champion(self) -> Runner | None:
+        complete = self._complete()
+        return _runner(self.best().agent_digest, self._runs[self.best().number]) if complete else None
 
     def spec(self, trial: Trial) -> AgentSpec:
         """A trial's candidate, whole."""
@@ -129,35 +219,48 @@ class Search:
 
         Raises: OptimizeError if no trial is complete.
         """
-        complete = [trial for trial in self.trials if trial.complete and trial.score is not None]
+        complete = self._complete()
         if not complete:
             raise OptimizeError("search: no candidate was tried on every validation case; raise the budget")
         return min(complete, key=lambda trial: (-(trial.score or 0.0), trial.tokens, trial.number))
 
-    def _run(self, agent: Agent, cases: Sequence[Case]) -> Run:
+    def _complete(self) -> list[Trial]:
+        return [trial for trial in self.trials if trial.complete and trial.score is not None]
+
+    def _known(self, spec: AgentSpec) -> Trial | None:
+        return next((one for one in self.trials if one.complete and self.spec(one) == spec), None)
+
+    def _extend(self, lane: Lane, cases: int) -> None:
+        """Try a candidate on the cases up to the given one that it has not met."""
+        if lane.done >= cases:
+            return
         request = EvaluationRequest(
             agent="candidate",
-            agent_digest=agent.digest,
+            agent_digest=lane.agent.digest,
             evalset_digest="",
             split="val",
             metrics=(self.task.metric,),
             workers=self.task.workers,
         )
-        with scope(candidate=short(agent.digest)) as tally:
-            run = evaluate(agent, cases, request=request, on_case=self.task.on_case)
-        return _as_paid(run, tally.calls())
+        with scope(candidate=short(lane.agent.digest)) as tally:
+            run = evaluate(lane.agent, self.cases[lane.done : cases], request=request, on_case=self.task.on_case)
+        paid = _as_paid(run, tally.calls())
+        lane.run = paid if lane.run is None else _joined(lane.run, paid)
 
-    def _trial(self, spec: AgentSpec, digest: str, origin: str, run: Run) -> Trial:
+    def _record(self, lane: Lane, origin: str, dropped: Elimination | None = None) -> Trial:
+        """Keep what a candidate was tried on as a trial."""
+        spec, run = lane.spec, lane.run
+        assert run is not None, "it was tried"
         values = [score.value for score in run.scores if score.value is not None]
         episodes = run.episodes
         self.programs[spec.program.digest] = spec.program
-        return Trial(
+        trial = Trial(
             number=len(self.trials),
             origin=origin,
             changes=changes(self.start, spec),
             spec=spec.model_copy(update={"program": Program()}),
             program_digest=spec.program.digest,
-            agent_digest=digest,
+            agent_digest=lane.agent.digest,
             report=summarize(run),
             score=sum(values) / len(values) if values else None,
             scored=len(values),
@@ -165,7 +268,29 @@ class Search:
             complete=len(episodes) == len(self.task.val),
             tokens=sum(episode.usage.tokens for episode in episodes) / len(episodes),
             model_seconds=sum(episode.usage.model_milliseconds for episode in episodes) / len(episodes) / 1000,
+            dropped=dropped,
         )
+        self._runs[trial.number] = run
+        self.trials.append(trial)
+        self.task.on_trial(trial)
+        return trial
+
+
+def _runner(digest: str, run: Run) -> Runner:
+    tokens = sum(episode.usage.tokens for episode in run.episodes) / len(run.episodes)
+    return Runner(digest, [score.value for score in run.scores], tokens)
+
+
+def _joined(first: Run, second: Run) -> Run:
+    """Two runs of one agent over cases that follow each other."""
+    return first.model_copy(
+        update={
+            "clusters": first.clusters | second.clusters,
+            "tags": first.tags | second.tags,
+            "episodes": first.episodes + second.episodes,
+            "scores": first.scores + second.scores,
+        }
+    )
 
 
 def _as_paid(run: Run, calls: Sequence[Call]) -> Run:

@@ -1,0 +1,303 @@
+"""How each optimizer goes about it: which candidates it tries, on how many cases, and what else it asks.
+
+What a loop does hangs on scores that nobody knows yet, so each is drawn at random: a draw is one way it may go.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+from random import Random
+from typing import NamedTuple
+
+from workbench.agents import AgentSpec, examples
+from workbench.core import Case, ExpectedAbstention
+from workbench.lms import LMSpec
+from workbench.optimize.copro import Copro
+from workbench.optimize.fewshot import BootstrappedDemos, LabeledDemos, NearestDemos, taught
+from workbench.optimize.gepa import Gepa
+from workbench.optimize.infer_rules import InferredRules
+from workbench.optimize.mipro import Mipro
+from workbench.optimize.racing import arrange, looks
+from workbench.optimize.random_search import RandomSearch
+from workbench.optimize.registry import optimizer
+from workbench.optimize.retrieval_search import RetrievalSearch
+from workbench.optimize.search import Optimizer, Task
+from workbench.optimize.simba import Simba
+from workbench.optimize.space import Space, sample, vary
+
+SUMMARIES = (7, 11)
+"""Fewest and most proposer calls with which MIPROv2 describes many training cases, ten at a time. Source: dspy 3.4.1,
+dataset_summary_generator.py: it ends early when the model says five times that nothing is missing."""
+LEARNED = 0.25
+"""Spread, as a standard deviation of logarithms, of how long prompts are that a search writes itself, against those
+with labelled demos. An assumption: a factor of 0.66 to 1.5 in nine cases of ten."""
+
+REWRITTEN = 0.4
+"""The same where a model writes instructions or rules at length. An assumption."""
+
+MOST_DROPPED = 0.7
+"""The largest share of its candidates that a race drops at a look. An assumption."""
+NEW = 0.7
+"""How likely a model that writes several instructions writes none twice. An assumption."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a loop's length hangs on. The task is only looked at: its agents are never asked."""
+
+    start: AgentSpec
+    task: Task
+    space: Space
+    proposer: LMSpec | None = None
+
+    @property
+    def cases(self) -> tuple[Case, ...]:
+        """The validation cases in the order in which candidates meet them."""
+        return arrange(self.task.val, self.task.seed)
+
+    @property
+    def strays(self) -> float:
+        """Share of the validation cases for which nothing fits."""
+        return sum(isinstance(case.expected, ExpectedAbstention) for case in self.task.val) / len(self.task.val)
+
+    @property
+    def every(self) -> tuple[int, ...]:
+        """Places of all validation cases."""
+        return tuple(range(len(self.task.val)))
+
+
+class Visit(NamedTuple):
+    """A candidate, tried on some validation cases."""
+
+    probe: int
+    """The probe whose prompts are like the candidate's."""
+    places: Sequence[int]
+    own: str = ""
+    """What makes the candidate's prompts its own, if they are not the probe's to the letter."""
+
+
+class Way(NamedTuple):
+    """One way that a loop may go."""
+
+    visits: tuple[Visit, ...]
+    training: int = 0
+    """Training cases that the first probe is tried on."""
+    proposals: int = 0
+    """Calls of the model that writes instructions."""
+
+
+class Loop(NamedTuple):
+    """What an optimizer will do."""
+
+    probes: tuple[AgentSpec, ...]
+    """Agents whose prompts are as long as those that it will ask."""
+    draw: Callable[[Random], Way]
+    vagueness: float = 0.0
+    """How little the probes say of the prompts to come: the standard deviation of the logarithm of their length."""
+    retrieves: bool = False
+    """True if those after it may find other tools for the same requests."""
+    trials: int = 1
+    """After so many trials of its own it is through; fewer if the search has tried a candidate before."""
+    abstains: float = 0.0
+    """Largest share of the cases on which the agent may then abstain before it asks."""
+
+
+def loop_of(name: str, setting: Setting) -> Loop | None:
+    """What the optimizer of that name will do, or None if nothing is known of it."""
+    made = optimizer(name, setting.space)
+    return next((loop(made, setting) for kind, loop in LOOPS if isinstance(made, kind)), None)
+
+
+def start_loop(setting: Setting) -> Loop:
+    """Every search begins by trying its start."""
+    return _fixed(setting.start, setting)
+
+
+def _fixed(spec: AgentSpec, setting: Setting) -> Loop:
+    way = Way((Visit(0, setting.every),))
+    return Loop((spec,), lambda _stream: way)
+
+
+def _labeled(made: Optimizer, setting: Setting) -> Loop:
+    assert isinstance(made, LabeledDemos)
+    return _fixed(_shown(setting, made.demos), setting)
+
+
+def _nearest(made: Optimizer, setting: Setting) -> Loop:
+    assert isinstance(made, NearestDemos)
+    return _fixed(_shown(setting, made.demos).model_copy(update={"demo_choice": "nearest"}), setting)
+
+
+def _bootstrapped(made: Optimizer, setting: Setting) -> Loop:
+    assert isinstance(made, BootstrappedDemos)
+    trained = len(examples(setting.task.train))
+
+    def draw(stream: Random) -> Way:
+        return Way((Visit(0, setting.every, "bootstrapped"),), training=_attempts(stream, made.demos, trained))
+
+    return Loop((_shown(setting, made.demos),), draw, LEARNED)
+
+
+def _retrieval(made: Optimizer, setting: Setting) -> Loop:
+    """Its search asks nobody. Without vectors nothing is too unlike a request, so the agent never abstains."""
+    assert isinstance(made, RetrievalSearch)
+    retrievers = {setting.start.index.retriever, *made.space.get("index.retriever", ())}
+    abstains = min(1.0, 2 * setting.strays) if retrievers & {"dense", "hybrid"} else 0.0
+    return _fixed(setting.start, setting)._replace(retrieves=True, abstains=abstains)
+
+
+def _racing(made: Optimizer, setting: Setting) -> Loop:
+    """Which candidates a race drops is drawn, and so is how many: between two looks any share up to `MOST_DROPPED`."""
+    assert isinstance(made, RandomSearch)
+    filled = taught(setting.start, setting.task)
+    points = sample(made.space, count=made.candidates, seed=setting.task.seed)
+    probes = tuple(vary(filled, point) for point in points)
+    seen = looks([case.cluster for case in setting.cases], made.first_cases)
+
+    def draw(stream: Random) -> Way:
+        share = stream.uniform(0.0, MOST_DROPPED)
+        survived = [sum(takewhile(bool, (stream.random() >= share for _ in seen[1:]))) for _ in probes]
+        return Way(tuple(Visit(probe, range(seen[last])) for probe, last in enumerate(survived)))
+
+    return Loop(probes, draw, trials=len(probes))
+
+
+def _mipro(made: Optimizer, setting: Setting) -> Loop:
+    """Demo sets, then instructions, then trials of both together; what is drawn twice is asked once.
+
+    Source: dspy 3.4.1, mipro_optimizer_v2.py with minibatch off, utils.create_n_fewshot_demo_sets and
+    grounded_proposer.py: three calls for each instruction of each predictor.
+    """
+    assert isinstance(made, Mipro)
+    trained, count = len(examples(setting.task.train)), max(1, made.candidates)
+    predictors = len(setting.task.build(setting.start).module.predictors())
+    fewest, most = (min(1 + math.ceil(trained / 10), limit) for limit in SUMMARIES)
+
+    def draw(stream: Random) -> Way:
+        sizes = [made.demos, *(stream.randint(1, made.demos) for _ in range(count - 3))][: max(0, count - 2)]
+        chosen = [(stream.randrange(count), stream.randrange(count)) for _ in range(made.trials)]
+        tried = [Visit(0, setting.every, "" if pair == (0, 0) else f"{pair}") for pair in chosen]
+        return Way(
+            (Visit(0, setting.every), *tried),
+            training=sum(_attempts(stream, size, trained) for size in sizes),
+            proposals=stream.randint(fewest, most) + 3 * count * predictors,
+        )
+
+    return Loop((setting.start, _shown(setting, made.demos)), draw, LEARNED)
+
+
+def _gepa(made: Optimizer, setting: Setting) -> Loop:
+    """Rounds of a few training cases each, until its own count of answers is reached; then the round still ends.
+
+    Source: gepa 0.1.4, reflective_mutation.py: a round reads a minibatch, rewrites, tries the minibatch again, and
+    tries what got better there on every validation case. A minibatch without a fault is not rewritten.
+    """
+    assert isinstance(made, Gepa)
+    most = made.passes * len(setting.every)
+
+    def draw(stream: Random) -> Way:
+        faultless, better, new = stream.uniform(0.0, 0.5), stream.uniform(0.0, 0.7), stream.uniform(0.4, 1.0)
+        answers, training, proposals = len(setting.every), 0, 0
+        visits = [Visit(0, setting.every)]
+        while answers < most:
+            rewritten = stream.random() >= faultless
+            answers += made.minibatch * (1 + rewritten)
+            training += made.minibatch * (1 + rewritten)
+            proposals += rewritten
+            if rewritten and stream.random() < better:
+                answers += len(setting.every)
+                visits.append(Visit(0, setting.every, f"{proposals}"))
+        # Minibatches come again, and so do instructions: then the question is known.
+        return Way(tuple(visits), round(training * new), proposals)
+
+    return Loop((setting.start,), draw, REWRITTEN)
+
+
+def _copro(made: Optimizer, setting: Setting) -> Loop:
+    """Every round tries its instructions for each predictor on all cases; only new ones are new questions.
+
+    Source: dspy 3.4.1, copro_optimizer.py: a round asks once for each predictor and wants `breadth` completions,
+    which some models answer one by one.
+    """
+    assert isinstance(made, Copro)
+    predictors = len(setting.task.build(setting.start).module.predictors())
+    wanted = made.breadth * made.depth - 1
+
+    def draw(stream: Random) -> Way:
+        different = _different(stream, wanted)
+        visits = (Visit(0, setting.every, f"{number}") for number in range(different))
+        proposals = predictors * stream.choice((made.depth, wanted))
+        return Way((Visit(0, setting.every), *visits), proposals=proposals)
+
+    return Loop((setting.start,), draw, REWRITTEN)
+
+
+def _simba(made: Optimizer, setting: Setting) -> Loop:
+    """Steps of a batch, sampled and then tried with new candidates; the last ones are tried on all its cases.
+
+    Source: dspy 3.4.1, simba.py.
+    """
+    assert isinstance(made, Simba)
+    trained = min(made.cases, len(examples(setting.task.train)))
+    batch = min(made.batch, trained)
+
+    def draw(stream: Random) -> Way:
+        new = [stream.randint(0, made.candidates) for _ in range(made.steps)]
+        training = batch * (made.candidates * made.steps + sum(new)) + trained * stream.randint(0, made.candidates + 1)
+        return Way((Visit(0, setting.every, "improved"),), training, proposals=stream.randint(0, sum(new)))
+
+    # It begins without demos and adds them one by one.
+    return Loop((_shown(setting, 1), setting.start), draw, REWRITTEN)
+
+
+def _rules(made: Optimizer, setting: Setting) -> Loop:
+    """Bootstrapped demos, then sets of rules for each predictor, each set tried on all cases.
+
+    Source: dspy 3.4.1, infer_rules.py.
+    """
+    assert isinstance(made, InferredRules)
+    predictors = len(setting.task.build(setting.start).module.predictors())
+    trained = min(made.cases, len(examples(setting.task.train)))
+
+    def draw(stream: Random) -> Way:
+        different = _different(stream, made.candidates)
+        visits = tuple(Visit(0, setting.every, f"{number}") for number in range(different))
+        return Way(visits, _attempts(stream, made.demos, trained), proposals=made.candidates * predictors)
+
+    return Loop((_shown(setting, made.demos),), draw, REWRITTEN)
+
+
+def _different(stream: Random, written: int) -> int:
+    """How many of so many texts are different: a model that writes tends to write anew, a weak one repeats itself."""
+    return written if stream.random() < NEW else stream.randint(1, written)
+
+
+def _shown(setting: Setting, demos: int) -> AgentSpec:
+    """The start with so many labelled demos, the same for each request."""
+    return taught(setting.start, setting.task).model_copy(update={"demos": demos, "demo_choice": "fixed"})
+
+
+def _attempts(stream: Random, wanted: int, trained: int) -> int:
+    """Training cases until `wanted` are solved, by an agent of whom nothing is known: any share is as likely."""
+    share, solved = stream.random(), 0
+    for attempt in range(trained):
+        if solved == wanted:
+            return attempt
+        solved += stream.random() < share
+    return trained
+
+
+LOOPS: Sequence[tuple[type[object], Callable[[Optimizer, Setting], Loop]]] = (
+    (LabeledDemos, _labeled),
+    (NearestDemos, _nearest),
+    (BootstrappedDemos, _bootstrapped),
+    (RetrievalSearch, _retrieval),
+    (RandomSearch, _racing),
+    (Mipro, _mipro),
+    (Gepa, _gepa),
+    (Copro, _copro),
+    (Simba, _simba),
+    (InferredRules, _rules),
+)
+"""What is known of each kind of optimizer."""

@@ -1,0 +1,97 @@
+"""Several optimizers under one budget, which moves to what pays."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from workbench.agents import AgentSpec
+from workbench.core import Budget, BudgetExceeded
+from workbench.optimize.search import Optimizer, Search
+
+
+@dataclass
+class Member:
+    """An optimizer that takes part, and what came of it."""
+
+    name: str
+    optimizer: Optimizer
+    score: float = 0.0
+    """The highest validation score of a complete trial it made; 0.0 if it made none."""
+    through: bool = False
+    """True if it ended by itself, so that more budget would change nothing."""
+
+
+@dataclass(frozen=True)
+class Portfolio:
+    """Optimizers that begin with the same agent and share evaluator, answers and budget.
+
+    Successive halving over optimizers: in each round those that are left get equal parts of the round's budget, then
+    the better half by validation goes on; the others come again only if the better ones leave something. An optimizer
+    that is cut off by the end of its part is begun anew in the next round with a larger one: whatever it asked before
+    is answered from the call store and charged once, so it goes on where it was. When all are through and something was
+    found, they begin once more with the best agent so far, which joins what one found to what another finds; a
+    generation that finds nothing better is the last.
+
+    Without a call store an optimizer that is begun anew pays anew. Which calls were the last of a part is a matter of
+    threads, if there are several; how many there were is not. Source: Jamieson and Talwalkar 2016, Non-stochastic
+    Best Arm Identification and Hyperparameter Optimization; begun anew on kept answers instead of being suspended.
+    """
+
+    members: Mapping[str, Optimizer]
+
+    def __call__(self, start: AgentSpec, search: Search) -> AgentSpec:
+        """Improve on `start` until the budget ends or nobody finds anything better; the best agent.
+
+        Raises: BudgetExceeded when the budget itself ends; OptimizeError if a member can't work with the task.
+        """
+        while True:
+            before = search.best().score
+            self._generation(start, search)
+            if (search.best().score or 0.0) <= (before or 0.0):
+                return search.leader()
+            start = search.leader()
+
+    def _generation(self, start: AgentSpec, search: Search) -> None:
+        """Every member until it is through; who is dropped on the way waits for what the better ones leave."""
+        waiting = [Member(name, optimizer) for name, optimizer in self.members.items()]
+        running = [*waiting]
+        rounds = (len(running) - 1).bit_length()  # halving leaves one
+        for left in range(rounds, 0, -1):
+            share = _share(search.task.meter.left(), parts=(left + 1) * max(1, len(running)))
+            for member in running:
+                self._advance(member, start, search, share)
+            running = _best([member for member in running if not member.through])
+            running = running[: (len(running) + 1) // 2]
+        for member in (*running, *_best([member for member in waiting if member not in running])):
+            if not member.through:
+                self._advance(member, start, search, None)
+
+    def _advance(self, member: Member, start: AgentSpec, search: Search, share: Budget | None) -> None:
+        """Let a member work with its part of the budget; None is all that is left."""
+        meter, made = search.task.meter, len(search.trials)
+        try:
+            if share is None:
+                member.optimizer(start, search)
+            else:
+                with meter.part(share):
+                    member.optimizer(start, search)
+            member.through = True
+        except BudgetExceeded:
+            if share is None or meter.refusal:
+                raise
+        finally:
+            new = [trial.score for trial in search.trials[made:] if trial.complete and trial.score is not None]
+            member.score = max([member.score, *new])
+
+
+def _best(members: Sequence[Member]) -> list[Member]:
+    return sorted(members, key=lambda member: -member.score)
+
+
+def _share(left: Budget, *, parts: int) -> Budget:
+    """One of so many equal parts of what is left; calls and tokens rounded down."""
+    return Budget.model_construct(
+        calls=None if left.calls is None else left.calls // parts,
+        tokens=None if left.tokens is None else left.tokens // parts,
+        seconds=None if left.seconds is None else left.seconds / parts,
+        usd=None if left.usd is None else left.usd / parts,
+    )
