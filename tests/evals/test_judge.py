@@ -19,6 +19,7 @@ from workbench.core import (
     Meter,
     Prediction,
     Step,
+    ToolCall,
 )
 from workbench.evals.admission import Guarded, Labelled, admit
 from workbench.evals.judge import Judge, judge_metric, make_judge
@@ -185,7 +186,32 @@ def test_calls_are_accounted_to_the_judge() -> None:
     with scope(run="r") as tally:
         judge_metric(JUDGE, scripted_lm(lambda _prompt: "sound")).judge(case(), said("Paris"))
 
-    assert [("r", "c0", "judge:sound")] == [(one.where.run, one.where.case_id, one.where.module) for one in tally.calls()]
+    assert [("r", "c0", "judge:sound")] == [
+        (one.where.run, one.where.case_id, one.where.module) for one in tally.calls()
+    ]
+
+
+def test_a_call_is_judged_where_nothing_is_said() -> None:
+    """As JSON, whatever its characters; who did neither has no answer."""
+    lm = scripted_lm(
+        lambda prompt: "sound" if 'Said: {"tool": "ride", "arguments": {"to": "Zürich"}}' in prompt else ""
+    )
+    call = ToolCall(tool_id="ride#1", name="ride", arguments={"to": "Zürich"})
+    scores = [
+        judge_metric(JUDGE, lm).judge(case(), Episode(case_id="c0", prediction=prediction, milliseconds=0))
+        for prediction in (Prediction(call=call), Prediction(abstained=True))
+    ]
+
+    assert [(1.0, ""), (None, f"{INAPPLICABLE}there is no answer to judge")] == [(s.value, s.reason) for s in scores]
+
+
+def test_a_metric_may_be_called_otherwise() -> None:
+    """The judge and its admission stay the same."""
+    lm = scripted_lm(lambda _prompt: "sound")
+    named = judge_metric(JUDGE, lm, called="helpful", texts={"d": "not asked for"})
+
+    assert ("helpful", "helpful") == (named.name, named(case(), said("Paris")).metric)
+    assert judge_metric(JUDGE, lm).digest == named.digest
 
 
 def test_a_judgement_can_be_replayed(tmp_path: Path) -> None:

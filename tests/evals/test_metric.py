@@ -198,3 +198,14 @@ def test_an_unknown_metric_gets_the_nearest_name() -> None:
     with pytest.raises(ConfigError, match="metric 'recal@5': is unknown; did you mean \"recall@5\""):
         metric("recal@5")
     assert sorted(METRICS) == list(METRICS)
+
+
+def test_metrics_of_others_are_bound_by_name_and_never_hide_ours() -> None:
+    """In the order asked for; an unknown name gets the nearest of all."""
+    own = metric("answer_f1")
+
+    assert (own, metric("task_success")) == bind_metrics(["mine", "task_success"], None, extra={"mine": own})
+    with pytest.raises(ConfigError, match=r"'mien': is unknown; did you mean .mine."):
+        bind_metrics(["mien"], None, extra={"mine": own})
+    with pytest.raises(ConfigError, match="metric 'task_success': is one of the workbench's"):
+        bind_metrics(["task_success"], None, extra={"task_success": own})

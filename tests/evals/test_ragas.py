@@ -20,7 +20,7 @@ from workbench.core import (
 )
 from workbench.evals.admission import Guarded
 from workbench.evals.ragas import ragas_metric
-from workbench.lms import LMSpec, scripted_lm
+from workbench.lms import LMSpec, scope, scripted_lm
 
 CASE = Case(case_id="c", request="Capital?", expected=ExpectedAnswer(answers=("Paris",)), cluster="k")
 FOUND = Step(name="r", kind="retriever", inputs={}, outputs={"documents": ["d"]}, start_milliseconds=0, milliseconds=0)
@@ -50,6 +50,8 @@ def test_metrics_that_ask_no_model() -> None:
     assert [1.0, 0.0] == [quoted(CASE, said(text, (FOUND,))).value for text in quotes]
     assert len({exact.digest, present.digest, quoted.digest, ragas_metric("QuotedSpansAlignment").digest}) == 4
 
+    assert exact.digest == ragas_metric("ExactMatch", texts={"d": "x"}, called="same").digest
+
     no_text = Case(case_id="c", request="?", expected=ExpectedAbstention(), cluster="k")
     gaps = [exact(no_text, said("x")), exact(CASE, said(None)), quoted(CASE, said("x"))]
     assert [True] * 3 == [one.value is None and one.reason.startswith(INAPPLICABLE) for one in gaps]
@@ -78,6 +80,15 @@ def test_metrics_that_ask_a_model_are_judges() -> None:
     assert metric(CASE, episode).value is None
     assert "is not admitted" in metric(CASE, episode).reason
     assert 0.5 == metric.judge(CASE, episode).value
+
+    with scope(run="r") as tally:
+        named = ragas_metric("Faithfulness", lm=lm, texts={"d": "Paris is the capital."}, called="faithful")
+        assert isinstance(named, Guarded)
+        assert ("faithful", 0.5) == ((score := named.judge(CASE, episode)).metric, score.value)
+    assert metric.digest == named.digest
+    assert [("r", "c", "judge:faithful")] * 2 == [
+        (one.where.run, one.where.case_id, one.where.module) for one in tally.calls()
+    ]
 
     broken = ragas_metric("Faithfulness", lm=scripted_lm(lambda _prompt: "no"), texts={"d": "x"})
     assert isinstance(broken, Guarded)

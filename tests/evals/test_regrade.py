@@ -23,7 +23,7 @@ from workbench.core import (
     Run,
     Score,
 )
-from workbench.evals import METRICS, EvaluationRequest, compare, evaluate, metric
+from workbench.evals import EvaluationRequest, compare, evaluate, metric
 from workbench.evals.regrade import grade, regrade
 
 CASES = [
@@ -147,15 +147,22 @@ def test_a_journal_under_other_graders_is_kept_and_graded_anew(tmp_path: Path) -
     assert graded == _lines(tmp_path)
 
 
-def test_a_grader_whose_code_changed_grades_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_grader_whose_code_changed_grades_anew(tmp_path: Path) -> None:
     """The name stays and the digest differs: scores of the old code do not stand."""
-    monkeypatch.setitem(METRICS, "judge", Judge("old", 0.25))
-    old = evaluate(Counting(), CASES, request=_request("judge"), journal=tmp_path)
-    monkeypatch.setitem(METRICS, "judge", Judge("new", 0.75))
+    old = evaluate(Counting(), CASES, request=_request("judge"), graders=[Judge("old", 0.25)], journal=tmp_path)
     agent = Counting()
-    new = evaluate(agent, CASES, request=_request("judge"), journal=tmp_path)
+    new = evaluate(agent, CASES, request=_request("judge"), graders=[Judge("new", 0.75)], journal=tmp_path)
 
     assert ({0.25}, {0.75}) == (set(old.values("judge").values()), set(new.values("judge").values()))
+    assert [] == agent.calls
+
+
+def test_other_graders_than_the_request_names_are_refused() -> None:
+    """Before anybody is asked."""
+    agent = Counting()
+    with pytest.raises(EvaluationError, match="is to be graded by answer_exact, and was given judge; bind those"):
+        evaluate(agent, CASES, request=_request("answer_exact"), graders=[Judge("other")])
+
     assert [] == agent.calls
 
 

@@ -15,7 +15,9 @@ from workbench.evals import Judge, Labelled, admit, judge_metric, make_judge, su
 from workbench.lab import Experiment, deciding, read_experiment, stages
 from workbench.lab.guarding import agree_gate, check_release
 from workbench.lab.outcome import Folders
+from workbench.lab.release import track
 from workbench.lms import CallStore, LMSpec, scripted_lm
+from workbench.tracking import open_store, read_runs
 
 CODE = """\
 from mlflow.genai.scorers import scorer
@@ -180,6 +182,21 @@ def test_what_is_unchanged_is_found_and_a_changed_scorer_grades_anew(scored: Pat
     assert sum(value or 0 for value in new.values("filled").values()) < sum(
         value or 0 for value in old.values("filled").values()
     )
+
+
+def test_mlflow_shows_them_by_the_files_names(scored: Path, tracking_template: Path, tmp_path: Path) -> None:
+    """Baseline and winner, on the test."""
+    folder = tmp_path / "tracked"
+    shutil.copytree(scored, folder)
+    shutil.copytree(tracking_template, folder / "work", dirs_exist_ok=True)
+    bench = bench_in(folder, Judging(), text=WHOLE)
+    track(bench, judge(bench))
+    bench.store.close()
+    runs = read_runs(open_store(folder / "work"), "rehearsal")
+    measured = runs.filter(runs["role"].is_in(["baseline", "winner"]))
+
+    for name in ("test/filled", "test/sound"):
+        assert 2 == measured.filter(measured["metric"] == name).height
 
 
 def test_the_release_check_holds(scored: Path) -> None:

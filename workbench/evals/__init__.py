@@ -36,7 +36,7 @@ from workbench.evals.interval import (
     standard_error,
     student,
 )
-from workbench.evals.judge import Grade, Judge, judge_metric, make_judge
+from workbench.evals.judge import JUDGING, Grade, Judge, judge_metric, make_judge
 from workbench.evals.junit import junit_xml
 from workbench.evals.kpi import KpiLine, measure_kpis, render_kpis
 from workbench.evals.kpi_catalogue import CATALOGUE
@@ -76,6 +76,7 @@ from workbench.evals.worst import Worst, attempt, scores_of, worst, worst_first
 __all__ = [
     "CATALOGUE",
     "COSTS",
+    "JUDGING",
     "METRICS",
     "NO_INTERVAL",
     "Admission",

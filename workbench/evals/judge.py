@@ -5,12 +5,13 @@ the prompt has another judge, which has to earn its admission anew. `judge_metri
 unscored until then.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, JsonValue, model_validator
 
 from workbench.core import (
     INAPPLICABLE,
@@ -55,7 +56,8 @@ class Judge(Record):
     name: str = Field(min_length=1)
     """Of the metric."""
     prompt: str
-    """With holes: {answer}, and if wanted {request}, {passages} (what the agent retrieved) and {expected}."""
+    """With holes: {answer}, and if wanted {request}, {passages} (what the agent retrieved) and {expected}. The answer
+    of an agent that calls a tool instead of speaking is the call as JSON."""
     model: str
     model_identity: str
     """Digest of who answers: model, address, weights."""
@@ -174,14 +176,15 @@ class _Asking:
         prediction = episode.prediction
         if prediction is None:
             return unanswered(episode)
-        if not prediction.answer:
+        answer = _said(prediction)
+        if not answer:
             return Mark(None, f"{INAPPLICABLE}there is no answer to judge")
         expected = " | ".join(case.task.answers) if isinstance(case.task, ExpectedAnswer) else ""
         if "{expected}" in self.judge.prompt and not expected:
             return Mark(None, f"{INAPPLICABLE}the case expects no text: {case.expected.kind}")
         holes = {
             "request": case.request,
-            "answer": prediction.answer,
+            "answer": answer,
             "expected": expected,
             "passages": self._passages(prediction),
         }
@@ -206,6 +209,14 @@ class _Asking:
 
         with scope(case=case.case_id, module=JUDGING + self.name):
             return ask(self.lm, prompt, f"judge {self.name!r}")
+
+
+def _said(prediction: Prediction) -> str:
+    """What the agent answered: its text, or the call that it wants to make; empty if it did neither."""
+    if prediction.answer or prediction.call is None:
+        return prediction.answer or ""
+    call: dict[str, JsonValue] = {"tool": prediction.call.name, "arguments": prediction.call.arguments}
+    return json.dumps(call, ensure_ascii=False)
 
 
 def _end(reply: str) -> str:

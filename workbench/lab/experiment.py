@@ -53,6 +53,8 @@ class Search(Record):
 
     using: tuple[str, ...] = ("tune_retrieval", "random_search")
     """Optimizers, in order; each starts from what the one before it leaves."""
+    portfolio: bool = False
+    """True lets them share the budget instead: all begin with the same agent, and it moves to those that find most."""
     space: dict[str, list[JsonValue]] = Field(default_factory=dict)
     """Values to try for each knob of the agent, by dotted name."""
     budget: Budget = Budget(calls=300)

@@ -12,7 +12,7 @@ from workbench.lms import CallStore
 from workbench.optimize import OPTIMIZERS, Suitability, Task, suitability
 from workbench.optimize.forecast import Cost, Forecast, Kept, Span, foresee
 from workbench.optimize.loops import Setting
-from workbench.optimize.ways import START
+from workbench.optimize.ways import PORTFOLIO, START
 from workbench.optimize.weighing import mute_agent
 
 
@@ -80,7 +80,7 @@ def _forecast(bench: Bench, begun: tuple[Searched, ...]) -> tuple[Forecast, tupl
     store = CallStore(bench.workspace.calls) if bench.workspace.calls.exists() else None
     kept = Kept(store, begun[-1].begun.account if begun else "")
     how = experiment.optimize
-    forecast = foresee(setting, how.using, index=index, budget=how.budget, kept=kept)
+    forecast = foresee(setting, how.using, index=index, budget=how.budget, kept=kept, portfolio=how.portfolio)
     if store is not None:
         store.close()
     return forecast, tuple(_notes(experiment, forecast))
@@ -96,11 +96,14 @@ def _notes(experiment: Experiment, forecast: Forecast) -> Iterator[str]:
 
 
 def _parts(bench: Bench, costs: Mapping[str, Cost]) -> Iterator[PlanLine]:
-    """The start, and the optimizers in order."""
-    suited = iter(_suited(bench, bench.experiment.optimize.using))
+    """The start, and the optimizers in order; those of a portfolio have their cost in common."""
+    suited = _suited(bench, bench.experiment.optimize.using)
+    words = {START: "tries the agent that it begins with"}
+    if PORTFOLIO in costs:
+        words[PORTFOLIO] = f"shares the budget among {', '.join(found.name for found in suited)}"
+    told = iter(suited)
     for name, cost in costs.items():
-        found = None if name == START else next(suited)
-        works, why = (True, "tries the agent that it begins with") if found is None else (found.works, found.why)
+        works, why = (True, words[name]) if name in words else next(told)[1:]
         yield PlanLine(name=name, works=works, why=why, cost=cost)
 
 
@@ -130,7 +133,11 @@ def render_plan(plan: Plan) -> str:
         *(f"{line.name}: {'works' if line.works else 'can not work'} here; {line.why}" for line in parts),
         "",
         "not in this search:",
-        *(f"  {line.name}: {'could work' if line.works else 'no'}; {line.why}" for line in plan.lines if line not in parts),
+        *(
+            f"  {line.name}: {'could work' if line.works else 'no'}; {line.why}"
+            for line in plan.lines
+            if line not in parts
+        ),
     ]
     return "\n".join(line.rstrip() for line in lines) + "\n"
 

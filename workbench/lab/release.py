@@ -8,8 +8,7 @@ from pydantic import JsonValue
 
 from workbench.core import PackageError, read_run, short, write_record
 from workbench.datasets import load_registry
-from workbench.evals import summarize
-from workbench.evals.judge import JUDGING
+from workbench.evals import JUDGING, summarize
 from workbench.lab.bench import Bench
 from workbench.lab.deciding import final, verdict_of
 from workbench.lab.outcome import Folders

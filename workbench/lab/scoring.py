@@ -82,7 +82,7 @@ def open_scorer(
     """
     if scorer.mlflow is not None:
         # MLflow takes seconds to import: an experiment without its scorers need not wait for it.
-        from workbench.tracking.scorers import load_scorer  # noqa: PLC0415
+        from workbench.tracking import load_scorer  # noqa: PLC0415
 
         return load_scorer(scorer.mlflow, called=name)
     admission = read_record(scorer.admission, Admission) if scorer.admission else None

@@ -1,40 +1,27 @@
-"""Searches in a workspace: begun, watched, resumed with a larger budget, and replayed from the call store alone.
+"""Searches in a workspace: begun, watched, and resumed with a larger budget.
 
-A search's folder is named by what goes into it, its budget too: another budget is another search. But all searches that
-differ in nothing but the budget share one *account*: the run under which their calls stand in the ledger. What any of
-them paid is charged to each of them, as if it had paid itself. So a search that is resumed with a larger budget goes on
-where it stopped, pays for nothing twice, spends no more than the larger budget in all, and ends as one that had the
-larger budget from the beginning.
+A search's folder is named by what goes into it, its budget too: another budget is another search. But all searches
+that differ in nothing but the budget share one *account*: the run under which their calls stand in the ledger, and the
+name of the budget they are paid from. What one of them paid is charged to another when that asks for it, as if it had
+paid itself. So a search that is resumed with a larger budget goes the way of one that had it from the beginning, and
+pays for nothing twice. Where that way leaves out what the smaller budget paid for, that still counts against the
+limits at once: the account never pays more than the larger budget in all. And what the smaller budget found stands.
 """
 
-import sqlite3
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import dspy
 from pydantic import JsonValue
 
 from workbench.agents import Agent, AgentSpec, build_agent
-from workbench.core import (
-    Budget,
-    CassetteMiss,
-    ConfigError,
-    DataError,
-    EvalSet,
-    Meter,
-    Record,
-    read_record,
-    short,
-    write_record,
-)
+from workbench.core import Budget, ConfigError, EvalSet, Meter, write_record
 from workbench.lab import stages
 from workbench.lab.bench import Bench
-from workbench.lab.trials import Begun, Searched, TrialLog, last_search
-from workbench.lms import CallStore, LMSpec, here, scope, scripted_lm
-from workbench.optimize import Optimized, Task, Trial, optimize, optimizer
+from workbench.lab.trials import Begun, Searched, TrialLog, last_search, searches, words
+from workbench.lms import LMSpec, SharedMeter, scope
+from workbench.optimize import Optimized, Task, Trial, line_up, optimize
 from workbench.optimize.forecast import Forecast, Kept, foresee
 from workbench.optimize.loops import Setting
 
@@ -95,13 +82,46 @@ def search(bench: Bench, indexes: Path, evalset: Path, budget: Budget | None = N
 
     def make(folder: Path) -> None:
         write_record(folder / "search.json", begun)
-        meter, cases = Meter(allowed), bench.evalset(evalset)
+        meter, cases = SharedMeter(allowed, store=bench.store, name=begun.account), bench.evalset(evalset)
         with TrialLog(folder / "trials.jsonl", begun, meter, bench.workspace.progress) as log:
-            found = _Laboratory(bench, indexes, cases, meter, lambda spec: bench.model(spec, meter), log.add)
+            found = Laboratory(bench, indexes, cases, meter, lambda spec: bench.model(spec, meter), log.add)
             log.forecast = found.foresee(Kept(bench.store, begun.account))
-            write_record(folder / "optimized.json", found.search(begun.account))
+            outcome = found.search(begun.account)
+        write_record(folder / "optimized.json", with_earlier(outcome, earlier(bench, begun)))
+        if meter.paid.calls > outcome.spent.calls:
+            bench.workspace.progress.note(f"paid in all, with what other budgets led to: {words(meter.paid)}")
 
     return bench.workspace.once("optimize", inputs, make)
+
+
+def earlier(bench: Bench, begun: Begun) -> list[Optimized]:
+    """What searches of the same account with smaller budgets found."""
+    limits = begun.budget.model_dump()
+    return [
+        one.outcome
+        for one in searches(bench.workspace.folder)
+        if one.outcome is not None
+        and one.begun.account == begun.account
+        and one.begun.budget != begun.budget
+        and all(limits[name] is None or (old or 0) <= limits[name] for name, old in one.begun.budget)
+    ]
+
+
+def with_earlier(outcome: Optimized, earlier: Sequence[Optimized]) -> Optimized:
+    """The outcome, or where a smaller budget led to a better trial, the outcome with that one added: it is paid for.
+
+    More than a tie is needed. The trials are of the same cases and begin with the same agent.
+    """
+    best = outcome.best
+    for one in earlier:
+        if (one.best.score or 0.0, -one.best.tokens) > (best.score or 0.0, -best.tokens):
+            best, programs = one.best, one.programs
+    if best is outcome.best:
+        return outcome
+    added = best.model_copy(update={"number": len(outcome.trials)})
+    kept = {added.program_digest: programs[added.program_digest]}
+    fields = {"best": added, "trials": (*outcome.trials, added), "programs": outcome.programs | kept}
+    return outcome.model_copy(update=fields)
 
 
 def account(bench: Bench, indexes: Path, evalset: Path) -> str:
@@ -126,12 +146,14 @@ def _last(bench: Bench, indexes: Path, evalset: Path) -> Searched:
     found = last_search(bench.workspace.folder, account=account(bench, indexes, evalset))
     if found is None:
         name, where = bench.experiment.name, bench.workspace.folder
-        raise ConfigError(f"experiment {name!r}: has no search in {str(where)!r}; begin one with: workbench optimize run")
+        raise ConfigError(
+            f"experiment {name!r}: has no search in {str(where)!r}; begin one with: workbench optimize run"
+        )
     return found
 
 
 @dataclass(frozen=True)
-class _Laboratory:
+class Laboratory:
     """All that a search needs, at one bench."""
 
     bench: Bench
@@ -146,14 +168,16 @@ class _Laboratory:
         """From the start to the end of the budget or of the last optimizer."""
         how = self.bench.experiment.optimize
         with scope(run=account):
-            return optimize(self.bench.experiment.start, [optimizer(name, how.space) for name in how.using], self._task)
+            optimizers = line_up(how.using, how.space, portfolio=how.portfolio)
+            return optimize(self.bench.experiment.start, optimizers, self._task)
 
     def foresee(self, kept: Kept) -> Forecast:
         """What it will be charged for."""
         experiment = self.bench.experiment
         setting = Setting(experiment.start, self._task, experiment.optimize.space, experiment.proposer)
         index = self.bench.index(experiment.start.index, self.indexes)
-        return foresee(setting, experiment.optimize.using, index=index, budget=self.meter.budget, kept=kept)
+        how = experiment.optimize
+        return foresee(setting, how.using, index=index, budget=self.meter.budget, kept=kept, portfolio=how.portfolio)
 
     @property
     def _task(self) -> Task:
@@ -176,145 +200,3 @@ class _Laboratory:
     def _advance(self, _done: int, _total: int) -> None:
         self.on_case()
         self.bench.workspace.progress.advance(self.meter.spent.calls, self.meter.budget.calls or 0)
-
-
-class Replayed(Record):
-    """A search that was made again from the call store alone."""
-
-    search: str
-    """The folder of the search that was recorded."""
-    recorded: str
-    """Digest of the agent that won then."""
-    replayed: str
-    """Digest of the agent that won now."""
-    trials: int
-    differences: tuple[str, ...]
-    """What is not as recorded; empty if the same trials led to the same winner."""
-
-    @property
-    def same(self) -> bool:
-        """True if nothing differs."""
-        return not self.differences
-
-
-def replay_search(bench: Bench) -> Replayed:
-    """Make the experiment's last search again without any model, on a copy of the call store.
-
-    Raises: ConfigError if no search of it is done; CassetteMiss for a question that was never answered, with its case.
-    """
-    indexes, evalset = stages.index(bench), stages.evalset(bench)
-    last = last_search(bench.workspace.folder, account=account(bench, indexes, evalset), done=True)
-    if last is None or last.outcome is None:
-        raise ConfigError(f"experiment {bench.experiment.name!r}: has no search that is done; run or resume it first")
-    bench.workspace.progress.stage("replay", skipped=False)
-    meter, unknown = Meter(last.begun.budget), _Unknown()
-    with _copied(bench.workspace.calls) as store:
-        models = _Kept(store, meter, unknown)
-        found = _Laboratory(bench, indexes, bench.evalset(evalset), meter, models, unknown.check, unknown.check)
-        outcome = found.search(last.begun.account)
-        unknown.check()
-    return Replayed(
-        search=last.folder.name,
-        recorded=last.outcome.best.agent_digest,
-        replayed=outcome.best.agent_digest,
-        trials=len(outcome.trials),
-        differences=tuple(_differences(last.outcome, outcome)),
-    )
-
-
-def render_replayed(replayed: Replayed) -> str:
-    """How a replay ended."""
-    if replayed.same:
-        return (
-            f"{replayed.search}: the same {replayed.trials} trials, the same winner {short(replayed.recorded)}, "
-            "no model asked\n"
-        )
-    return "\n".join((f"{replayed.search}: is not as recorded", *(f"  {one}" for one in replayed.differences))) + "\n"
-
-
-@dataclass
-class _Unknown:
-    """Stands in for every model: whatever is asked was never answered."""
-
-    problem: str = ""
-
-    def answer(self, _prompt: str) -> str:
-        """Refuses; evaluations count that as a failed episode and go on, so the first refusal is kept."""
-        where = here()
-        self.problem = self.problem or (
-            f"case {where.case_id or 'none'!r}, candidate {where.candidate!r}, module {where.module or 'none'!r}: asks "
-            "what was never answered; the code or the data has changed since, or calls.db is not the one it ran on"
-        )
-        raise CassetteMiss(self.problem)
-
-    def check(self, _trial: Trial | None = None) -> None:
-        """Raises: CassetteMiss if anything was refused."""
-        if self.problem:
-            raise CassetteMiss(self.problem)
-
-
-@dataclass
-class _Kept:
-    """Models that know what the store holds."""
-
-    store: CallStore
-    meter: Meter
-    unknown: _Unknown
-    connected: dict[LMSpec, dspy.LM] = field(default_factory=dict)
-
-    def __call__(self, spec: LMSpec) -> dspy.LM:
-        """One for each spec, so that each knows which questions the budget was charged for."""
-        if spec not in self.connected:
-            self.connected[spec] = scripted_lm(self.unknown.answer, spec=spec, store=self.store, meter=self.meter)
-        return self.connected[spec]
-
-
-@contextmanager
-def _copied(path: Path) -> Iterator[CallStore]:
-    """A copy of a call store: what a replay asks is no part of the ledger."""
-    if not path.exists():
-        raise DataError(f"call store {str(path)!r}: is missing; the answers of a search are kept there")
-    with tempfile.TemporaryDirectory(prefix="replay-") as folder:
-        copy = Path(folder) / path.name
-        with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(copy)) as target:
-            source.backup(target)
-        store = CallStore(copy)
-        try:
-            yield store
-        finally:
-            store.close()
-
-
-def _differences(recorded: Optimized, replayed: Optimized) -> Iterator[str]:
-    """What differs, the winner first."""
-    if recorded.best.agent_digest != replayed.best.agent_digest:
-        yield f"winner: {_named(recorded.best)} was recorded, now it is {_named(replayed.best)}"
-    if len(recorded.trials) != len(replayed.trials):
-        yield f"trials: {len(recorded.trials)} were recorded, now there are {len(replayed.trials)}"
-    for before, now in zip(recorded.trials, replayed.trials, strict=False):
-        if (changed := _changed(_facts(before), _facts(now))) is not None:
-            yield f"trial {before.number}: {changed}"
-            break  # what follows, follows from it
-    if (changed := _changed(recorded.spent.model_dump(), replayed.spent.model_dump())) is not None:
-        yield f"spent: {changed}"
-    if recorded.stopped != replayed.stopped:
-        yield f"end: {recorded.stopped or 'ran through'!r} was recorded, now it is {replayed.stopped or 'ran through'!r}"
-
-
-def _facts(trial: Trial) -> Mapping[str, object]:
-    kept = ("origin", "agent_digest", "cases", "score", "tokens", "model_seconds", "complete")
-    return {name: getattr(trial, name) for name in kept}
-
-
-def _changed(before: Mapping[str, object], now: Mapping[str, object]) -> str | None:
-    """The first value that differs in more than the last digits of a sum."""
-    for name, old in before.items():
-        new = now[name]
-        close = isinstance(old, float) and isinstance(new, float) and abs(old - new) <= 1e-9 * max(1.0, abs(old))
-        if old != new and not close:
-            return f"{name} {old} was recorded, now it is {new}"
-    return None
-
-
-def _named(trial: Trial) -> str:
-    return f"{short(trial.agent_digest)} (trial {trial.number}, {trial.origin})"

@@ -22,7 +22,7 @@ from workbench.lab.bench import Bench
 from workbench.lab.experiment import CHAMPION
 from workbench.lab.scoring import examine
 from workbench.lms import EMBEDDED, greet, identity, scope
-from workbench.optimize import Optimized, Task, Trial, optimize, optimizer
+from workbench.optimize import Optimized, Task, Trial, line_up, optimize
 from workbench.retrieval import IndexSpec
 
 
@@ -149,7 +149,8 @@ def search(bench: Bench, indexes: Path, evalset: Path) -> Path:
             on_trial=watch,
             on_case=lambda _done, _total: bench.workspace.progress.advance(meter.spent.calls, total or 0),
         )
-        optimizers = [optimizer(name, experiment.optimize.space) for name in experiment.optimize.using]
+        how = experiment.optimize
+        optimizers = line_up(how.using, how.space, portfolio=how.portfolio)
         with scope(run=folder.name):
             outcome = optimize(experiment.start, optimizers, task)
         write_record(folder / "optimized.json", outcome)

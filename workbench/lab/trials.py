@@ -48,6 +48,11 @@ class Searched(NamedTuple):
     """None while it runs, or if it was interrupted."""
 
     @property
+    def trials(self) -> tuple[Trial, ...]:
+        """The trials that have ended, in order."""
+        return self.outcome.trials if self.outcome is not None else tuple(one.trial for one in self.tried)
+
+    @property
     def spent(self) -> Spend:
         """What it was charged for, as far as is known."""
         if self.outcome is not None:
@@ -57,7 +62,7 @@ class Searched(NamedTuple):
     @property
     def best(self) -> Trial | None:
         """The best complete trial so far; None before the first."""
-        return self.outcome.best if self.outcome is not None else best_of([one.trial for one in self.tried])
+        return self.outcome.best if self.outcome is not None else best_of(self.trials)
 
 
 def best_of(trials: Sequence[Trial]) -> Trial | None:
@@ -76,7 +81,7 @@ class TrialLog:
     progress: Progress
     forecast: Forecast | None = None
     tried: list[Trial] = field(default_factory=list)
-    _course: Course = field(default_factory=lambda: Course(()))
+    _course: Course | None = None
     _file: BufferedWriter | None = None
 
     def __enter__(self) -> Self:
@@ -98,15 +103,16 @@ class TrialLog:
         self._file.flush()
         self.tried.append(trial)
         self.progress.note(render_trial(trial, self.begun.val))
-        self.progress.note(f"  {self._standing(spent, trial.origin)}")
+        for line in self._standing(spent, trial.origin):
+            self.progress.note(f"  {line}")
 
-    def _standing(self, spent: Spend, origin: str) -> str:
-        """Best so far, what is spent and left, how many are out, and what it will have taken in the end."""
+    def _standing(self, spent: Spend, origin: str) -> tuple[str, ...]:
+        """Best so far and how many are out; what is spent, what is left and what it will have taken in the end."""
         best, dropped = best_of(self.tried), sum(trial.dropped is not None for trial in self.tried)
-        leading = "no candidate is complete" if best is None else f"best so far {_score(best)} (trial {best.number})"
         whole = sum(trial.complete for trial in self.tried)
-        out = f"{whole} tried on all cases, {dropped} dropped"
-        return "; ".join((leading, f"spent {words(spent)}", f"left {self._left()}", out, *self._coming(origin, spent)))
+        leading = "no candidate is complete" if best is None else f"best so far {_score(best)} (trial {best.number})"
+        spending = "; ".join((f"spent {words(spent)}", f"left {self._left()}", *self._coming(origin, spent)))
+        return f"{leading}; {whole} tried on all cases, {dropped} dropped", spending
 
     def _left(self) -> str:
         left = self.meter.left()
@@ -121,8 +127,8 @@ class TrialLog:
     def _coming(self, origin: str, spent: Spend) -> list[str]:
         if self.forecast is None:
             return []
-        if not self._course.names:
-            self._course = Course(self.forecast.ways.names)
+        if self._course is None:
+            self._course = Course(self.forecast.ways)
         self._course.move(origin, spent)
         total = update(self.forecast, self._course.spent, self._course.done).total()
         return [f"in the end {span(total.calls)} calls, {span(total.tokens)} tokens"]
@@ -167,7 +173,7 @@ def _limit(searched: Searched) -> str:
     assert searched.outcome is not None
     stopped = searched.outcome.stopped
     name = next((name for name in Budget.model_fields if stopped.startswith(f"budget {name!r}")), "calls")
-    return f"{name} {2 * (getattr(searched.begun.budget, name) or 0):g}"
+    return f"{name} {2 * (getattr(searched.begun.budget, name) or 0):.10g}"
 
 
 def last_search(workspace: Path, *, account: str, done: bool = False) -> Searched | None:
@@ -192,7 +198,9 @@ def render_trial(trial: Trial, val: int) -> str:
     what = ", ".join(f"{name} {change}" for name, change in trial.changes.items()) or "as it begins"
     cost = f"{trial.tokens:.0f} tokens a case"
     gone = "" if trial.dropped is None else f"; dropped: {trial.dropped.reason}"
-    return f"trial {trial.number} {trial.origin}: {_score(trial)} on {trial.cases} of {val} cases, {cost} ({what}){gone}"
+    return (
+        f"trial {trial.number} {trial.origin}: {_score(trial)} on {trial.cases} of {val} cases, {cost} ({what}){gone}"
+    )
 
 
 def render_search(searched: Searched) -> str:
@@ -200,12 +208,15 @@ def render_search(searched: Searched) -> str:
     begun, best = searched.begun, searched.best
     head = f"{begun.experiment}, seed {begun.seed}, model {begun.model}: {searched.folder.name}"
     heads = ("trial", "by", "score [95 %]", "cases", "tokens", "s", "state", "changes")
-    rows = [_row(one.trial, best) for one in searched.tried]
+    rows = [_row(trial, best) for trial in searched.trials]
     table = render_table(heads, rows).rstrip() if rows else "no trial has ended yet"
-    dropped = [
-        f"trial {one.trial.number} was dropped: {one.trial.dropped.reason}" for one in searched.tried if one.trial.dropped
-    ]
-    return "\n".join((head, table, *dropped, _state(searched), f"spent: {words(searched.spent)}; budget: {limits(begun.budget)}")) + "\n"
+    dropped = [f"trial {one.number} was dropped: {one.dropped.reason}" for one in searched.trials if one.dropped]
+    return (
+        "\n".join(
+            (head, table, *dropped, _state(searched), f"spent: {words(searched.spent)}; budget: {limits(begun.budget)}")
+        )
+        + "\n"
+    )
 
 
 def _row(trial: Trial, best: Trial | None) -> tuple[str, ...]:
@@ -243,9 +254,9 @@ def limits(budget: Budget) -> str:
 
 
 def words(spent: Spend) -> str:
-    """What was spent, in words."""
-    usd = "unknown USD" if spent.usd is None else f"{spent.usd:.4f} USD"
-    return f"{spent.calls} calls, {spent.tokens:,} tokens, {spent.seconds:.0f} s of model time, {usd}"
+    """What was spent, in words; dollars where there were any, or may have been."""
+    usd = ", unknown USD" if spent.usd is None else f", {spent.usd:.4f} USD" if spent.usd else ""
+    return f"{spent.calls} calls, {spent.tokens:,} tokens, {spent.seconds:.0f} s of model time{usd}"
 
 
 def span(one: Span, form: str = ",.0f") -> str:

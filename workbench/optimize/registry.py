@@ -10,6 +10,7 @@ from workbench.optimize.fewshot import BootstrappedDemos, LabeledDemos, NearestD
 from workbench.optimize.gepa import Gepa
 from workbench.optimize.infer_rules import InferredRules
 from workbench.optimize.mipro import Mipro
+from workbench.optimize.portfolio import Portfolio
 from workbench.optimize.random_search import RandomSearch
 from workbench.optimize.retrieval_search import RETRIEVAL_SPACE, RetrievalSearch
 from workbench.optimize.search import Optimizer
@@ -26,6 +27,8 @@ class Offer(NamedTuple):
     """What it changes, in words."""
     needs_proposer: bool = False
     """True if it has a model write instructions."""
+    asks: bool = True
+    """False if it takes nothing from the budget."""
 
 
 class Suitability(NamedTuple):
@@ -62,7 +65,7 @@ OPTIMIZERS: Mapping[str, Offer] = {
     "nearest_demos": Offer(lambda _space: NearestDemos(), "demos, those most like each request"),
     "random_search": Offer(_random, "the knobs of the space"),
     "simba": Offer(lambda _space: Simba(), "demos and rules, where answers vary", needs_proposer=True),
-    "tune_retrieval": Offer(_retrieval, "the knobs of retrieval; no model is asked"),
+    "tune_retrieval": Offer(_retrieval, "the knobs of retrieval; no model is asked", asks=False),
 }
 """`tune_retrieval` searches the knobs "index.…" of a space, `random_search` all the others; the rest have no knobs."""
 
@@ -73,6 +76,19 @@ def optimizer(name: str, space: Space) -> Optimizer:
     Raises: ConfigError for an unknown name, with the nearest known one.
     """
     return _offer(name).make(space)
+
+
+def line_up(names: Sequence[str], space: Space, *, portfolio: bool) -> list[Optimizer]:
+    """The optimizers of these names in the order of their work: one after the other, or as a portfolio.
+
+    Those that take nothing from the budget come before a portfolio, so that all of it begins with what they find.
+    Raises: ConfigError for an unknown name, with the nearest known one.
+    """
+    if not portfolio:
+        return [optimizer(name, space) for name in names]
+    members = {name: optimizer(name, space) for name in names if _offer(name).asks}
+    first = [optimizer(name, space) for name in names if not _offer(name).asks]
+    return [*first, Portfolio(members)] if members else first
 
 
 def suitability(names: Sequence[str], *, lm: LMSpec, proposer: LMSpec | None) -> tuple[Suitability, ...]:

@@ -28,7 +28,7 @@ from workbench.tracking.records import DataLog, ExperimentLog, Outcome, PromptLo
 from workbench.tracking.registry import register_package, register_prompt
 from workbench.tracking.reviews import ReviewQueue, read_reviews, send_for_review
 from workbench.tracking.runs import RUNS, finish, log_experiment, log_run, read_runs
-from workbench.tracking.scorers import ScorerMetric, metric_scorer, scorer_metric
+from workbench.tracking.scorers import ScorerMetric, load_scorer, metric_scorer, scorer_metric
 from workbench.tracking.store import Store, open_store, ui_command
 from workbench.tracking.traces import log_traces
 
@@ -46,6 +46,7 @@ __all__ = [
     "draw_operating_curve",
     "draw_report",
     "finish",
+    "load_scorer",
     "log_experiment",
     "log_kpis",
     "log_outcome",
