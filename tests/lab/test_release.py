@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
 from provider import Heard, provider
 from rehearsal import TEXT, Rehearsal, answer, bench_in, judge
 
@@ -89,6 +90,25 @@ def test_it_is_registered_as_champion(released: Released) -> None:
     assert verify_package(package).package_digest in {*version.tags.values()}
     assert "{{request}}" in str(client.get_prompt_version_by_alias("acme_prompt", "champion").template)
     assert "PASS" == client.get_run(released.outcome.mlflow_run).data.tags["verdict"]
+
+
+def test_every_candidate_is_a_run_with_its_prompt(released: Released) -> None:
+    """Nested in the experiment's, with what differs from the prompt the search began with."""
+    client = open_store(released.bench.workspace.folder).client
+    place = client.get_run(released.outcome.mlflow_run).info.experiment_id
+    runs = client.search_runs([place], "tags.role = 'candidate'")
+    prompts = [mlflow_text(client, run.info.run_id, "prompt.txt") for run in runs]
+    diffs = [mlflow_text(client, run.info.run_id, "prompt.diff") for run in runs]
+
+    assert released.outcome.trials == len(runs)
+    assert all("Request" in prompt for prompt in prompts)
+    assert any("+" in diff for diff in diffs)
+    assert "" in diffs  # the start's
+
+
+def mlflow_text(client: MlflowClient, run: str, name: str) -> str:
+    """A text that lies beside a run."""
+    return Path(client.download_artifacts(run, name)).read_text(encoding="utf-8")
 
 
 def test_money_is_counted_to_the_token(released: Released) -> None:

@@ -80,12 +80,6 @@ def test_demos_need_a_training_case_that_shows_something() -> None:
         optimize(towns.start(), [NearestDemos()], world.task)
 
 
-def test_mipro_needs_a_model_that_writes_instructions() -> None:
-    """It takes none as a default."""
-    with pytest.raises(OptimizeError, match=r"mipro: needs a model that writes instructions; set optimize\.proposer"):
-        optimize(towns.start(), [Mipro()], towns.World().task)
-
-
 def test_mipro_brings_instructions_and_demos(store: CallStore) -> None:
     """The proposer's words are in a prompt that was tried; its calls are in the ledger under the same candidate."""
     world = towns.World(store=store, answer=_obedient, propose=towns.proposer)
@@ -93,26 +87,12 @@ def test_mipro_brings_instructions_and_demos(store: CallStore) -> None:
 
     instructions = spec.program.predictors["fill"]["signature"]
     assert isinstance(instructions, dict)
-    assert towns.proposer("") == instructions["instructions"]
+    assert towns.ADVICE == instructions["instructions"]
     assert world.adviser.calls > 0
     paid = store.frame(towns.RUN).filter(store.frame(towns.RUN)["model"] == "scripted")
     assert world.calls == (~paid["cached"]).sum()
 
 
-def test_mipro_ends_with_the_budget_although_dspy_swallows_the_refusal(store: CallStore) -> None:
-    """Refused in the middle of its own trials, dspy scores 0 and goes on; the search says that it was stopped."""
-    whole = towns.World(store=CallStore(store.path.with_name("whole.db")), propose=towns.proposer)
-    with scope(run=towns.RUN):
-        optimize(towns.start(), [Mipro()], whole.task)
-    world = towns.World(store=store, propose=towns.proposer, budget=Budget(calls=whole.calls - 20))
-    with scope(run=towns.RUN):
-        found = optimize(towns.start(), [Mipro()], world.task)
-
-    assert "budget 'calls'" in found.stopped
-    assert ["start", "mipro"] == [trial.origin for trial in found.trials]
-    assert world.calls <= whole.calls - 20
-
-
 def _obedient(prompt: str) -> str:
     """Right only if it is told to copy the town."""
-    return towns.pupil("Arguments:\n{" * 4 + prompt) if towns.proposer("") in prompt else '{"town": "nowhere"}'
+    return towns.pupil("Arguments:\n{" * 4 + prompt) if towns.ADVICE in prompt else '{"town": "nowhere"}'

@@ -52,8 +52,8 @@ def test_every_candidate_is_tried_by_the_search(name: str, store: CallStore) -> 
 
 
 @EVERY
-def test_the_pupil_gets_better_where_demos_help(name: str, store: CallStore) -> None:
-    """It starts with a quarter right; tuning retrieval shows no demo, so it alone stays there."""
+def test_the_pupil_gets_better_where_demos_and_advice_help(name: str, store: CallStore) -> None:
+    """It starts with a quarter right; tuning retrieval shows no demo and gives no advice, so it alone stays there."""
     found = search(name, world_of(store))
 
     assert found.trials[0].score == 0.25
@@ -120,7 +120,7 @@ def test_the_same_seed_gives_the_same_search(name: str, tmp_path: Path, still_cl
 @EVERY
 def test_the_start_is_given_back_if_nothing_is_better(name: str, store: CallStore) -> None:
     """A model that is always wrong, and an instruction that costs more than the one there was."""
-    world = world_of(store, answer=lambda _prompt: '{"town": "nowhere"}', propose=lambda _prompt: "Try harder. " * 20)
+    world = world_of(store, answer=lambda _prompt: '{"town": "nowhere"}', propose=towns.saying("Try harder. " * 20))
     found = search(name, world)
 
     assert (0, 0.0) == (found.best.number, found.best.score)

@@ -8,7 +8,7 @@ from towns import SPACE, World, make, start
 from workbench.agents import AgentSpec
 from workbench.core import Budget, BudgetExceeded
 from workbench.lms import CallStore, scope
-from workbench.optimize import Optimizer, Portfolio, RandomSearch, Search, optimize
+from workbench.optimize import Optimizer, Portfolio, RandomSearch, RetrievalSearch, Search, line_up, optimize
 
 NAMES = ["labeled_few_shot", "nearest_demos", "random_search", "bootstrap_few_shot"]
 
@@ -91,3 +91,14 @@ def test_a_part_of_a_budget_is_not_the_budget() -> None:
     with world.meter.part(Budget(calls=100)), pytest.raises(BudgetExceeded):
         search.attempt(others[1], origin="other")
     assert "limit of 30" in world.meter.refusal
+
+
+def test_who_asks_nothing_goes_first() -> None:
+    """A portfolio begins with the retrieval that was tuned for nothing; else the order is that of the names."""
+    names = ["random_search", "tune_retrieval", "nearest_demos"]
+    first, together = line_up(names, SPACE, portfolio=True)
+
+    assert isinstance(first, RetrievalSearch)
+    assert isinstance(together, Portfolio)
+    assert ["random_search", "nearest_demos"] == [*together.members]
+    assert 3 == len(line_up(names, SPACE, portfolio=False))

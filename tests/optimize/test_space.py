@@ -1,12 +1,14 @@
 """Knobs are named, checked and drawn the same way every time."""
 
 import pytest
+from pydantic import JsonValue
 
 from workbench.agents import AgentSpec, Program
 from workbench.core import ConfigError
 from workbench.optimize import changes, knobs, optimizer, sample, vary
 
-SPACE = {"demos": [0, 2, 4], "layout": ["json", "signature"], "index.k1": [0.9, 1.2]}
+_BEGUN = "Call the tool: take each argument from the request."
+SPACE: dict[str, list[JsonValue]] = {"demos": [0, 2, 4], "layout": ["json", "signature"], "index.k1": [0.9, 1.2]}
 
 
 def test_knobs_are_everything_but_the_program() -> None:
@@ -74,6 +76,21 @@ def test_changes_are_told_in_words() -> None:
 
     assert {"demos": "0 → 2", "layout": "json → signature", "program": "0 → 2 solved requests"} == found
     assert {} == changes(AgentSpec(), AgentSpec())
+
+
+def test_a_changed_instruction_is_told_in_short() -> None:
+    """Against the words a predictor begins with; of a text that goes on from the old one only what is new."""
+    told, same, longer, other = (
+        AgentSpec(
+            program=Program(predictors={"fill": {"demos": [], "signature": {"instructions": text, "fields": []}}})
+        )
+        for text in ("Be exact.", _BEGUN, f"{_BEGUN}\n\nCopy names.", "Copy. " * 40)
+    )
+
+    assert {"instructions.fill": f"{_BEGUN} → Be exact."} == changes(AgentSpec(), told)
+    assert {} == changes(AgentSpec(), same)
+    assert {"instructions.fill": "… + Copy names."} == changes(AgentSpec(), longer)
+    assert {"instructions.fill": f"Be exact. → {'Copy. ' * 16}…"} == changes(told, other)
 
 
 def test_an_unknown_optimizer_is_named() -> None:

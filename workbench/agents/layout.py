@@ -13,6 +13,9 @@ from workbench.core import AgentError, ToolSpec
 MOST_DESCRIPTION = 200
 """Characters of a description that a prompt shows; longer ones are cut, since a small model pays for each token."""
 
+MOST_CHOICES, FIRST_CHOICES = 24, 3
+"""Values of an argument that a prompt lists; of a longer list only the first. The output schema holds all of them."""
+
 
 class CompactAdapter(dspy.Adapter):
     """Writes demos and request as repeated blocks of "Field:" lines, as a base model continues them.
@@ -96,7 +99,12 @@ def _documented(tool: ToolSpec, name: str) -> str:
 
 def _choices(schema: Mapping[str, JsonValue]) -> str:
     values = schema.get("enum")
-    return f" in {json.dumps(values, ensure_ascii=False)}" if isinstance(values, list) else ""
+    if not isinstance(values, list):
+        return ""
+    if len(values) <= MOST_CHOICES:
+        return f" in {json.dumps(values, ensure_ascii=False)}"
+    shown = ", ".join(json.dumps(value, ensure_ascii=False) for value in values[:FIRST_CHOICES])
+    return f" in [{shown}, … {len(values)} values]"
 
 
 def _default(tool: ToolSpec, name: str, sign: str) -> str:

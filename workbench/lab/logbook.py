@@ -4,6 +4,7 @@ Apart from `release`, since importing MLflow takes as long as a whole run that h
 """
 
 from collections.abc import Sequence
+from difflib import unified_diff
 from pathlib import Path
 
 import polars as pl
@@ -21,7 +22,7 @@ from workbench.lab.stored import StoredRun, find_run
 from workbench.lab.suite_run import track_suite
 from workbench.lab.workspace import Shipped
 from workbench.lms import totals
-from workbench.optimize import Optimized, knobs
+from workbench.optimize import Optimized, knobs, whole
 from workbench.tracking import (
     ExperimentLog,
     Outcome,
@@ -141,7 +142,7 @@ def _log_runs(bench: Bench, folders: Folders, store: Store, parent: str) -> dict
             usage=_usage(bench.store.frame(folders.baseline.name)),
             data=data,
         ),
-        *_candidates(optimized, bench.store.frame(folders.optimized.name)),
+        *_with_texts(bench, folders, optimized),
         RunLog(
             name=CHALLENGER,
             role="winner",
@@ -167,6 +168,22 @@ def _candidates(optimized: Optimized, calls: pl.DataFrame) -> tuple[RunLog, ...]
         )
         for trial in optimized.trials
     )
+
+
+def _with_texts(bench: Bench, folders: Folders, optimized: Optimized) -> tuple[RunLog, ...]:
+    """Each candidate with its prompt, how that differs from the start's, and why it was dropped if it was."""
+    logs = _candidates(optimized, bench.store.frame(folders.optimized.name))
+    prompts = [prompt_template(bench.agent(whole(optimized, trial), folders.indexes)) for trial in optimized.trials]
+    texts = [{"prompt.txt": prompt, "prompt.diff": _differ(prompts[0], prompt)} for prompt in prompts]
+    for place, trial in enumerate(optimized.trials):
+        if trial.dropped is not None:
+            texts[place]["dropped.txt"] = f"{trial.dropped.reason}\n"
+    return tuple(log.model_copy(update={"texts": found}) for log, found in zip(logs, texts, strict=True))
+
+
+def _differ(start: str, prompt: str) -> str:
+    """One prompt against another, line by line; empty if they are the same."""
+    return "\n".join(unified_diff(start.splitlines(), prompt.splitlines(), "start", "candidate", lineterm="", n=2))
 
 
 def _usage(calls: pl.DataFrame) -> Usage:

@@ -51,6 +51,8 @@ class RunLog(Record):
     usage: Usage | None = None
     """Everything that measuring this agent cost, from the ledger."""
     data: tuple[DataLog, ...] = ()
+    texts: dict[str, str] = Field(default_factory=dict)
+    """File name to content, kept beside the run: its prompt, what differs from the start's, why it was dropped."""
 
 
 class Outcome(Record):

@@ -2,6 +2,8 @@
 
 import time
 import uuid
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import polars as pl
 from mlflow.entities import Run
@@ -81,7 +83,7 @@ def log_run(store: Store, parent: str, log: RunLog) -> str:
             metrics=metrics,
             data=clean.data,
         )
-        return _write(store, place, rows, clean.params)
+        return _write(store, place, rows, clean.params, clean.texts)
 
 
 def finish(store: Store, run_id: str, *, failed: bool = False) -> None:
@@ -148,9 +150,12 @@ def _experiment(store: Store, log: ExperimentLog) -> Place:
     return Place(int(created), location)
 
 
-def _write(store: Store, place: Place, rows: RunRows, spec: JsonValue) -> str:
-    """The artifact first: whoever finds the run finds it whole."""
-    write_artifacts(place.artifacts(rows.run_id), {"spec.json": canonical_json(spec) + b"\n"})
+def _write(
+    store: Store, place: Place, rows: RunRows, spec: JsonValue, texts: Mapping[str, str] = MappingProxyType({})
+) -> str:
+    """The artifacts first: whoever finds the run finds it whole."""
+    files = {name: text.encode() for name, text in texts.items()}
+    write_artifacts(place.artifacts(rows.run_id), {"spec.json": canonical_json(spec) + b"\n", **files})
     insert_run(store, place, rows)
     return rows.run_id
 

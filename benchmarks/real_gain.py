@@ -1,0 +1,348 @@
+"""Real gain: what each optimizer is worth on held-out cases of two real tasks, at an equal budget of tokens.
+
+    python -m benchmarks.real_gain [--quick] [--seed SEED] [--json FILE]
+
+Rules of the comparison:
+
+- Two tasks with the embedded model: `tool_calling`, the leaderboard's requests over its pooled catalogue of tools, and
+  `banking77`, customers' messages that one tool with one argument sends to one of 77 intents.
+- The same program, start, model, training, validation and test cases, threads and seed for each optimizer; each has its
+  own ledger and call store, so none profits from what another paid. An engine's answer to one prompt is computed once
+  and told to all who ask for it and pay: that saves hours and changes no count.
+- The same budget of tokens and calls for each search; what a search really took is in the table. Optimizers that write
+  instructions need a proposer; a base model is none, so they don't take part, as `optimize plan` says.
+- The score is `task_success` on test cases that no search has seen; differences are paired and by cluster. The best
+  single optimizer is the one with the highest score on this very test, which flatters it and not the portfolio.
+- The portfolio ties if it is not shown to be worse than the best single one: the 95 % interval of the difference
+  reaches 0. It beats the unoptimized agent if the paired test says so at 5 %.
+
+Label: measured with the embedded model on real requests. Data: Berkeley Function-Calling Leaderboard v4 (Apache-2.0);
+banking77, Casanueva et al. 2020 (CC BY 4.0).
+"""
+
+import argparse
+import csv
+import json
+import sys
+import tempfile
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import dspy
+from dspy.lm15 import Request, Response
+
+from benchmarks.shared_data import shared
+from workbench.agents import Agent, AgentSpec, build_agent
+from workbench.core import (
+    Budget,
+    Case,
+    Comparison,
+    ExpectedCall,
+    Meter,
+    Run,
+    ToolSpec,
+    WorkbenchError,
+    catalogue,
+    stream,
+)
+from workbench.datasets import Sizes, build_evalset, default_cache, fetch, load_bfcl, load_registry
+from workbench.evals import EvaluationRequest, compare, evaluate, measure, render_table
+from workbench.lms import CallStore, EmbeddedEngine, LMSpec, question, scope, scripted_lm
+from workbench.lms.accounted import Engine
+from workbench.optimize import Optimized, Space, Task, line_up, optimize
+from workbench.retrieval import Index, IndexSpec, build_index
+
+SINGLES = ("labeled_few_shot", "bootstrap_few_shot", "nearest_demos", "random_search")
+QUICK = ("labeled_few_shot", "nearest_demos")
+SPACE: Space = {
+    "demos": [2, 4, 8],
+    "demo_choice": ["fixed", "nearest"],
+    "demo_layout": ["signature", "documented"],
+}
+MODEL = LMSpec(model="embedded", max_tokens=96)
+METRIC = "task_success"
+
+
+class Size(NamedTuple):
+    """How much of a task is used."""
+
+    train: int
+    val: int
+    test: int
+    budget: Budget
+
+
+FULL = Size(800, 24, 60, Budget(calls=120, tokens=60_000))
+SMALL = Size(800, 6, 12, Budget(calls=18, tokens=12_000))
+
+
+class Remembered:
+    """An engine whose answers are computed once; every asking still counts as asked and paid."""
+
+    def __init__(self, inner: Engine) -> None:
+        self.inner = inner
+        self.asked = 0
+        self._answers: dict[str, Response] = {}
+        self._lock = threading.Lock()
+
+    def complete(self, request: Request) -> Response:
+        """The answer of the engine behind it, or the one it gave before."""
+        key = question(request, "")
+        with self._lock:
+            self.asked += 1
+            known = self._answers.get(key)
+        if known is None:
+            known = self.inner.complete(request)
+            with self._lock:
+                self._answers[key] = known
+        return known
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A task to optimize for."""
+
+    name: str
+    start: AgentSpec
+    index: Index
+    train: tuple[Case, ...]
+    val: tuple[Case, ...]
+    test: tuple[Case, ...]
+    evalset: str
+
+
+@dataclass
+class Contender:
+    """An optimizer, what it took, and what came of it on the test."""
+
+    name: str
+    run: Run
+    outcome: Optimized | None = None
+    against_start: Comparison | None = None
+
+
+def tool_calling(size: Size, seed: int) -> Problem:
+    """The main experiment's task, without requests that no tool serves."""
+    data = load_bfcl(fetch(load_registry().entry("bfcl_v4"), cache=default_cache()))
+    sizes = Sizes(train=size.train, val=size.val, test=size.test)
+    drawn, _report = build_evalset("bfcl_v4", data.cases, sizes=sizes, abstention_share=0.0, seed=seed, sources=())
+    spec = AgentSpec(lm=MODEL, index=IndexSpec(retriever="bm25"), layout="documented")
+    index = build_index(catalogue("bfcl_v4", data.tools), spec.index)
+    return Problem("tool_calling", spec, index, drawn.train, drawn.val, drawn.test, drawn.digest)
+
+
+def banking77(size: Size, seed: int) -> Problem:
+    """Messages to one of 77 intents, through one tool with one argument; each split has as many of each as it can."""
+    folder = shared("banking77")
+    intents = json.loads((folder / "categories.json").read_text(encoding="utf-8"))
+    values: dict[str, object] = {"type": "string", "description": "What the customer wants.", "enum": sorted(intents)}
+    tool = ToolSpec.model_validate(
+        {
+            "name": "route",
+            "description": "Sends a customer's message to those who deal with what it is about.",
+            "parameters": {"type": "object", "properties": {"intent": values}, "required": ["intent"]},
+        }
+    )
+    train = _messages(folder / "train.csv", tool, "train", seed)
+    test = _messages(folder / "test.csv", tool, "test", seed)
+    # By meaning, since a message need not share a word with the only tool there is.
+    spec = AgentSpec(lm=MODEL, index=IndexSpec(retriever="dense"), layout="signature")
+    tokenizer = next(fetch(load_registry().entry("minilm_tokenizer"), cache=default_cache()).rglob("tokenizer.json"))
+    index = build_index(catalogue("banking77", (tool,)), spec.index, tokenizer=tokenizer)
+    learnt, val = train[: size.train], train[size.train : size.train + size.val]
+    return Problem("banking77", spec, index, learnt, val, test[: size.test], f"banking77 {seed} {size.test}")
+
+
+def _messages(path: Path, tool: ToolSpec, split: str, seed: int) -> tuple[Case, ...]:
+    """The messages in random order, intents by turns, so that any beginning has as many of each as it can."""
+    by_intent: defaultdict[str, list[str]] = defaultdict(list)
+    with path.open(encoding="utf-8", newline="") as lines:
+        for row in csv.DictReader(lines):
+            by_intent[row["category"]].append(row["text"].strip())
+    for intent in sorted(by_intent):
+        stream(seed, split, intent).shuffle(by_intent[intent])
+    order = sorted(by_intent)
+    stream(seed, split, "intents").shuffle(order)
+    most = max(map(len, by_intent.values()))
+    drawn = [
+        (intent, by_intent[intent][turn]) for turn in range(most) for intent in order if turn < len(by_intent[intent])
+    ]
+    return tuple(
+        Case(
+            case_id=f"{split}-{number:05}",
+            request=text,
+            expected=ExpectedCall(tool=tool, arguments={"intent": [intent]}),
+            cluster=f"{split}-{number:05}",
+        )
+        for number, (intent, text) in enumerate(drawn)
+    )
+
+
+@dataclass
+class Arena:
+    """Where all contenders of one task meet."""
+
+    problem: Problem
+    engine: Remembered
+    size: Size
+    seed: int
+    folder: Path
+
+    def contend(self, name: str, names: Sequence[str]) -> Contender:
+        """Search with one optimizer, or with several as a portfolio, then try what was found on the test."""
+        problem, store = self.problem, CallStore(self.folder / f"{self.problem.name}-{name}.db")
+        meter = Meter(self.size.budget)
+        lm = scripted_lm(self.engine, spec=MODEL, store=store, meter=meter)
+        task = Task(
+            train=problem.train, val=problem.val, build=self._builder(lm), meter=meter, seed=self.seed, metric=METRIC
+        )
+        with scope(run=f"{problem.name} {name}"):
+            outcome = optimize(problem.start, line_up(names, SPACE, portfolio=len(names) > 1), task)
+        run = self.tried(name, outcome.winner, store)
+        store.close()
+        return Contender(name, run, outcome)
+
+    def unoptimized(self) -> Contender:
+        """The start on the test."""
+        store = CallStore(self.folder / f"{self.problem.name}-start.db")
+        contender = Contender("unoptimized", self.tried("unoptimized", self.problem.start, store))
+        store.close()
+        return contender
+
+    def tried(self, name: str, spec: AgentSpec, store: CallStore) -> Run:
+        """An agent on the test."""
+        agent = self._builder(scripted_lm(self.engine, spec=MODEL, store=store))(spec)
+        request = EvaluationRequest(
+            agent=name,
+            agent_digest=agent.digest,
+            evalset_digest=self.problem.evalset,
+            split="test",
+            metrics=(METRIC,),
+            source="embedded",
+        )
+        with scope(run=f"{self.problem.name} {name} test"):
+            return evaluate(agent, self.problem.test, request=request)
+
+    def _builder(self, lm: dspy.LM) -> Callable[[AgentSpec], Agent]:
+        def build(spec: AgentSpec) -> Agent:
+            return build_agent(spec, index=self.problem.index, lm=lm)
+
+        return build
+
+
+def meet(
+    problem: Problem, engine: Remembered, size: Size, seed: int, names: Sequence[str], folder: Path
+) -> list[Contender]:
+    """All contenders of one task; the portfolio of all comes last."""
+    arena = Arena(problem, engine, size, seed, folder)
+    found = [arena.unoptimized()]
+    for name in names:
+        found.append(arena.contend(name, [name]))
+        print(f"{problem.name}: {name} done", file=sys.stderr)
+    found.append(arena.contend("portfolio", names))
+    for contender in found[1:]:
+        contender.against_start = compare(found[0].run, contender.run, METRIC)
+    return found
+
+
+def tie(contenders: Sequence[Contender]) -> tuple[Contender, Comparison]:
+    """The best single optimizer by its score on the test, and the portfolio against it."""
+    single = max(contenders[1:-1], key=lambda one: measure(one.run, METRIC).estimate or 0.0)
+    return single, compare(single.run, contenders[-1].run, METRIC)
+
+
+def render(contenders: Sequence[Contender]) -> str:
+    """One line for each contender."""
+    rows = []
+    for one in contenders:
+        line, against = measure(one.run, METRIC), one.against_start
+        spent = one.outcome.spent if one.outcome else None
+        rows.append(
+            (
+                one.name,
+                f"{line.estimate:.3f} [{line.low:.3f}, {line.high:.3f}]",
+                "" if against is None else f"{against.difference:+.3f} [{against.low:+.3f}, {against.high:+.3f}]",
+                "" if against is None or against.p_value is None else f"{against.p_value:.4f}",
+                "0" if spent is None else str(spent.calls),
+                "0" if spent is None else str(spent.tokens),
+                f"{sum(episode.usage.tokens for episode in one.run.episodes) / len(one.run.episodes):.0f}",
+            )
+        )
+    heads = ("optimizer", "held-out score", "gain [95 %]", "p", "calls", "tokens", "a case")
+    return render_table(heads, rows)
+
+
+def figures(contenders: Sequence[Contender]) -> dict[str, object]:
+    """What --json writes of one task."""
+    single, against = tie(contenders)
+    return {
+        "scores": {one.name: measure(one.run, METRIC).model_dump() for one in contenders},
+        "gains": {one.name: one.against_start.model_dump() for one in contenders if one.against_start},
+        "spent": {one.name: one.outcome.spent.model_dump() for one in contenders if one.outcome},
+        "best_single": single.name,
+        "portfolio_against_best_single": against.model_dump(),
+    }
+
+
+def verdicts(name: str, contenders: Sequence[Contender]) -> list[tuple[str, str, str, bool]]:
+    """Figure, target, what was measured, and whether it is met."""
+    single, against = tie(contenders)
+    gain = contenders[-1].against_start
+    assert gain is not None, "the portfolio is no start"
+    assert gain.difference is not None, "all cases are scored"
+    assert against.difference is not None, "all cases are scored"
+    tied = against.high is None or against.high >= 0
+    won = gain.difference > 0 and gain.p_value is not None and gain.p_value <= 0.05
+    low, high = (0.0 if bound is None else bound for bound in (against.low, against.high))
+    return [
+        (
+            f"{name}: portfolio less best single ({single.name})",
+            "at least a tie",
+            f"{against.difference:+.3f} [{low:+.3f}, {high:+.3f}]",
+            tied,
+        ),
+        (f"{name}: portfolio less unoptimized", "p <= 0.05", f"{gain.difference:+.3f}, p = {gain.p_value:.4f}", won),
+    ]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measure, print, and say by the exit code whether the targets are met."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.real_gain", description=__doc__.split("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="banking77 alone, 12 test messages, two optimizers")
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
+    options = parser.parse_args(arguments)
+    size, names = (SMALL, QUICK) if options.quick else (FULL, SINGLES)
+    began = time.perf_counter()
+    try:
+        problems = [banking77(size, options.seed)]
+        if not options.quick:
+            problems.insert(0, tool_calling(size, options.seed))
+    except WorkbenchError as error:
+        print(error, file=sys.stderr)
+        return 2
+    engine, results, written = Remembered(EmbeddedEngine()), [], {}
+    with tempfile.TemporaryDirectory() as folder:
+        for problem in problems:
+            contenders = meet(problem, engine, size, options.seed, names, Path(folder))
+            sizes = f"{len(problem.test)} held-out cases, {len(problem.val)} for validation"
+            print(f"{problem.name}: {sizes}, seed {options.seed}")
+            print(render(contenders))
+            results += verdicts(problem.name, contenders)
+            written[problem.name] = figures(contenders)
+    rows = [(what, target, found, "met" if met else "MISSED") for what, target, found, met in results]
+    print(render_table(("figure", "target", "measured", ""), rows))
+    print("label: embedded model, real requests; BFCL v4 (Apache-2.0), banking77 (CC BY 4.0)")
+    print(f"{engine.asked} calls answered, {time.perf_counter() - began:.0f} s")
+    if options.json is not None:
+        options.json.write_text(json.dumps(written, indent=1) + "\n")
+    return 0 if all(met for *_, met in results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
