@@ -16,21 +16,21 @@ at most as many as threads; they are counted, and so are questions that the mode
 
 import gc
 import os
-import signal
 import subprocess
 import sys
 import threading
 import time
-import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from random import Random
 
 import orjson
 import polars as pl
 
+from benchmarks import forked
 from workbench.core import (
     AgentError,
     Case,
@@ -183,7 +183,7 @@ class _Clock:
 
 def _scripted(folder: Path, clock: _Clock) -> Agent:
     """An agent without a model; now and then it is wrong, or fails by its own fault."""
-    began = _appender(folder / "calls")
+    began = forked.appender(folder / "calls")
 
     def answer(request: str) -> Prediction:
         began(request)
@@ -198,7 +198,7 @@ def _scripted(folder: Path, clock: _Clock) -> Agent:
 
 def _paid(folder: Path, _clock: _Clock) -> Agent:
     """An agent that asks a model, whose every answer is kept."""
-    began, asked = _appender(folder / "calls"), _appender(folder / "asked")
+    began, asked = forked.appender(folder / "calls"), forked.appender(folder / "asked")
 
     def say(prompt: str) -> str:
         asked(prompt)
@@ -222,12 +222,12 @@ def _leg(name: str, make: _MakeAgent, folder: Path, cases: Sequence[Case], wante
     quiet, killed = folder / "quiet", folder / "killed"
     for place in (quiet, killed):
         place.mkdir(parents=True)
-    _finish(_start(make, quiet, cases))
+    forked.finish(_start(make, quiet, cases))
     rng = stream(SEED, name)
     watch = _Watch(killed)
     for point in sorted(rng.sample(range(1, len(cases) * 49 // 50), wanted)):
         watch.kill(_start(make, killed, cases), point, rng)
-    _finish(_start(make, killed, cases))
+    forked.finish(_start(make, killed, cases))
     watch.look()
     compared = (*_RUN, "report.json") if make is _scripted else ("run/scores.jsonl",)
     return Leg(
@@ -262,12 +262,11 @@ class _Watch:
         """Wait until so many calls were begun in all, and a little longer; then kill."""
         calls = self.folder / "calls"
         while not calls.exists() or calls.stat().st_size < point * LINE_BYTES:
-            if os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
-                break  # it broke: the status below says so
+            if forked.ended(child):
+                break  # it broke: that it was not killed says so
             time.sleep(LOOK_SECONDS)
         time.sleep(rng.uniform(0, LONGEST_DELAY_SECONDS))
-        os.kill(child, signal.SIGKILL)
-        if not os.WIFSIGNALED(os.waitpid(child, 0)[1]):
+        if not forked.kill(child):
             return
         self.kills += 1
         self.look()
@@ -287,22 +286,7 @@ class _Watch:
 
 def _start(make: _MakeAgent, folder: Path, cases: Sequence[Case]) -> int:
     """A child that evaluates, writes run and report, and ends; its process id."""
-    child = os.fork()
-    if child:
-        return child
-    done = False
-    try:
-        _evaluate(make, folder, cases)
-        done = True
-    finally:
-        if not done:
-            traceback.print_exc()
-        os._exit(0 if done else 1)
-
-
-def _finish(child: int) -> None:
-    status = os.waitpid(child, 0)[1]
-    assert status == 0, f"an evaluation ended with {status}; what it said stands above"
+    return forked.start(partial(_evaluate, make, folder, cases))
 
 
 def _evaluate(make: _MakeAgent, folder: Path, cases: Sequence[Case]) -> None:
@@ -328,16 +312,6 @@ def _cases(count: int) -> tuple[Case, ...]:
         Case(case_id=f"c{n:06}", request=f"c{n:06}", expected=expected, cluster=f"cluster-{n % (count // 4 + 1)}")
         for n in range(count)
     )
-
-
-def _appender(path: Path) -> Callable[[str], None]:
-    """Appends a line at once: one write to the operating system, which survives a killed process."""
-    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-
-    def append(text: str) -> None:
-        os.write(file, f"{text}\n".encode())
-
-    return append
 
 
 def _main(arguments: Sequence[str]) -> int:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.false_alarms import MARGIN, NO_WORSE, WITH_MARGIN, figures, recorded_pairs
+from benchmarks.false_alarms import MARGIN, NO_WORSE, WITH_MARGIN, figures, outside, recorded_pairs
 from benchmarks.gate_trials import Pool, Row, checked, cover, find, measure
 from benchmarks.resampling import Attempts, Drawing, with_room
 from workbench.gates import Rule
@@ -70,5 +70,18 @@ def test_a_gate_that_cries_wolf_misses_the_target() -> None:
     assert not shown["tau-bench: largest upper limit of a row"]
     assert shown["AgentDyn: blocked"]
     assert not shown["5 points: least seen in 1 rows that allow it"]
-    assert not shown["intervals of planted differences: covered"]
-    assert shown["intervals of rates: covered"]
+    assert not shown["intervals of planted differences: covered, mean of 1 rows"]
+    assert shown["intervals of rates: covered, mean of 1 rows"]
+
+
+def test_rows_outside_are_named_whatever_the_mean_says() -> None:
+    """Too little and too much, of differences and of rates; those within, bounds included, are not."""
+    below, within, above = (Row("agents", "one", 50, 0.0, 1_000, covered=held) for held in (929, 930, 971))
+    lines = outside([below, within, above], [("agents", 20, 0.98), ("agents", 50, 0.97)]).splitlines()
+
+    assert "rows whose intervals cover less than 93% or more than 97%: 3 of 5" == lines[0]
+    assert [
+        "  92.9%: agents, one, 50 tasks, drop 0",
+        "  97.1%: agents, one, 50 tasks, drop 0",
+        "  98.0%: agents, rate of 20 tasks",
+    ] == lines[1:]

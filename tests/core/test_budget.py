@@ -116,6 +116,15 @@ def test_a_limit_can_be_used_up_exactly() -> None:
         meter.charge(Spend(usd=0.001))
 
 
+def test_whole_numbers_are_held_exactly_however_large() -> None:
+    """What is forgiven to sums of fractions is not forgiven to calls and tokens."""
+    meter = Meter(Budget(tokens=2_000_000_000))
+    meter.charge(Spend(tokens=2_000_000_000))
+
+    with pytest.raises(BudgetExceeded, match="'tokens'"):
+        meter.charge(Spend(tokens=1))
+
+
 def test_an_unknown_price_is_refused_by_a_limit_in_dollars_only() -> None:
     """What can't be counted can't be held to; without that limit it may be spent, and stays unknown."""
     capped, free = Meter(Budget(usd=5.0)), Meter(Budget(calls=5))

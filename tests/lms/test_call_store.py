@@ -147,6 +147,42 @@ def test_a_file_that_is_no_store_is_refused(tmp_path: Path) -> None:
         closed.find("a")
 
 
+def test_a_store_of_an_earlier_version_goes_on(tmp_path: Path) -> None:
+    """Its ledger had neither kinds nor budgets: all were calls of models, and none had a name."""
+    with sqlite3.connect(tmp_path / "calls.db") as old:
+        old.execute(
+            "CREATE TABLE ledger (seq INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, run TEXT NOT NULL,"
+            " candidate TEXT NOT NULL, case_id TEXT NOT NULL, module TEXT NOT NULL, model TEXT NOT NULL,"
+            " cached INTEGER NOT NULL, prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, usd REAL,"
+            " milliseconds REAL NOT NULL, started TEXT NOT NULL)"
+        )
+        old.execute("INSERT INTO ledger VALUES (NULL, 'k', 'r', '', '', '', 'm', 0, 3, 2, 0.5, 1.0, 'now')")
+    for _opened in range(2):
+        store = CallStore(tmp_path / "calls.db")
+        store.record(_call("a"), _answer())
+
+    assert ["lm"] * 3 == store.frame()["kind"].to_list()
+    assert [""] * 3 == store.frame()["budget"].to_list()
+    assert CALLS == store.frame().schema
+
+
+def test_many_processes_open_a_new_store_at_once(tmp_path: Path) -> None:
+    """None finds it locked."""
+    code = "import sys, pathlib; from workbench.lms import CallStore; print('', flush=True); sys.stdin.read(1)\n"
+    code += "for n in range(20): CallStore(pathlib.Path(sys.argv[1]) / f'{n}.db').close()"
+    arguments = [sys.executable, "-c", code, str(tmp_path)]
+    children = [subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(4)]
+    for child in children:
+        assert child.stdout is not None
+        child.stdout.read(1)  # it has imported what it needs
+    for child in children:
+        assert child.stdin is not None
+        child.stdin.write(b"x")
+        child.stdin.close()
+
+    assert [0] * 4 == [child.wait() for child in children]
+
+
 def test_many_connections_share_a_store(tmp_path: Path) -> None:
     """Two open stores of one file, as two processes have, with threads that write at once: nothing is lost."""
     stores = [CallStore(tmp_path / "calls.db") for _ in range(2)]

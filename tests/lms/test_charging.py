@@ -33,6 +33,15 @@ def test_a_reservation_covers_whatever_the_provider_may_count() -> None:
         engine(lambda _prompt: "x", None, Meter(Budget(tokens=texts + 20))).complete(request)
 
 
+def test_a_reservation_in_dollars_grows_with_the_prompt() -> None:
+    """However long a model's context is, and however short the prompt."""
+    accounted = engine(lambda _prompt: "x", None, Meter(Budget(usd=0.2)))
+    accounted.complete(ask("short"))
+
+    with pytest.raises(BudgetExceeded, match="'usd'"):
+        accounted.complete(ask("x" * 200_000))
+
+
 def _search(accounted: AccountedEngine, questions: range) -> int:
     """Ask in order until the budget ends it; how many were answered."""
     with scope(run="search"):

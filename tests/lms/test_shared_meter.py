@@ -154,6 +154,38 @@ def test_a_search_goes_on_where_it_stood_and_with_a_higher_limit_continues(tmp_p
     assert [crash, 20 - crash, 5] == asked
 
 
+def test_what_an_earlier_process_paid_counts_even_if_nobody_comes_to_it_again(tmp_path: Path) -> None:
+    """Against the limit at once; in what the search sees only when it comes to the same call, as without a crash."""
+    store = CallStore(tmp_path / "calls.db")
+    with scope(run="search"):
+        for number in range(3):
+            engine(lambda prompt: prompt, store, _shared(Budget(calls=3), store)).complete(ask(f"{number}"))
+    store = CallStore(tmp_path / "calls.db")
+    meter = SharedMeter(Budget(calls=4), store=store, name="search")
+    seen = [(meter.spent.calls, meter.left().calls, meter.paid.calls)]
+    accounted = engine(lambda prompt: prompt, store, meter)
+    with scope(run="search"):
+        for text in ("new", "1", "1"):
+            accounted.complete(ask(text))
+            seen.append((meter.spent.calls, meter.left().calls, meter.paid.calls))
+        with pytest.raises(BudgetExceeded, match="'calls': 5 would exceed"):
+            accounted.complete(ask("another"))
+
+    assert [(0, 4, 3), (1, 3, 4), (2, 2, 4), (2, 2, 4)] == seen
+
+
+def test_a_lower_limit_stops_a_search_among_the_calls_it_has(tmp_path: Path) -> None:
+    """Where a search with that limit would have stopped."""
+    for budget, expected in ((Budget(calls=5), 5), (Budget(calls=2), 2)):
+        store = CallStore(tmp_path / "calls.db")
+        accounted, answered = engine(lambda prompt: prompt, store, _shared(budget, store)), 0
+        with scope(run="search"), suppress(BudgetExceeded):
+            for number in range(9):
+                accounted.complete(ask(f"{number}"))
+                answered += 1
+        assert expected == answered
+
+
 def test_a_meter_of_another_store_is_refused(tmp_path: Path) -> None:
     """Its payments would not be seen, so nothing would hold."""
     meter = _shared(Budget(calls=1), CallStore(tmp_path / "one.db"))

@@ -27,7 +27,7 @@ from workbench.lms.scope import ExternalKind, here
 from workbench.lms.store import Answer, CallStore
 
 P = ParamSpec("P")
-R = TypeVar("R", bound=JsonValue)
+R = TypeVar("R")
 
 
 class External(Record):
@@ -80,7 +80,7 @@ class _Calls:
         self._once = once
         self._repeats = Repeats()
 
-    def answer(self, arguments: JsonValue, function: Callable[[], JsonValue]) -> JsonValue:
+    def answer(self, arguments: JsonValue, function: Callable[[], object]) -> JsonValue:
         """The kept result, or that of the function."""
         who = self._external.model_dump(mode="json", include={"kind", "name", "version"})
         key = digest_json({"external": who, "arguments": arguments})
@@ -90,12 +90,12 @@ class _Calls:
         with self._repeats.number("", key) as nth:
             return self._once_only(repeated(key, nth), function)
 
-    def _once_only(self, key: str, function: Callable[[], JsonValue]) -> JsonValue:
+    def _once_only(self, key: str, function: Callable[[], object]) -> JsonValue:
         most = Spend(usd=self._external.usd)
         due = Due(key=key, kind=self._external.kind, name=self._external.name, most=lambda: most)
         return self._once.answer(due, lambda: self._make(function)).response["result"]
 
-    def _make(self, function: Callable[[], JsonValue]) -> Answer:
+    def _make(self, function: Callable[[], object]) -> Answer:
         began = time.perf_counter()
         result = function()
         return Answer(
