@@ -191,7 +191,7 @@ def main(arguments: Sequence[str]) -> int:
     result = measure(read_rows(folder), load_checker(folder), size)
     targets = judge(result, size)
     print(ATTRIBUTION)
-    print(render(result))
+    print(render(result), end="\n\n")
     rows = [(what, measured, target, "met" if met else "MISSED") for what, measured, target, met in targets]
     print(render_table(("target", "measured", "wanted", ""), rows))
     print(f"speed by round: {', '.join(f'{speed:,.0f}' for speed in result.speeds)} calls a second, one thread")

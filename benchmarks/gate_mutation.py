@@ -14,7 +14,8 @@ Rules of the experiment:
 - Among the mutations are forgeries of the episodes themselves, with everything after them made to fit. Nothing in the
   evidence can show those; they count as not noticed.
 
-Label: scripted agents; it says nothing of any model. Reference: 47 % of weakenings noticed is the one figure published.
+Label: scripted agents; it says nothing of any model. Reference: the one published figure, of another gate and its own
+weakenings, so it tells how hard the question is and not which gate is better.
 """
 
 import argparse
@@ -32,7 +33,9 @@ from workbench.evals import render_table
 from workbench.gates import Pact
 
 TARGET = 0.95
-REFERENCE = 0.47
+PUBLISHED = ("9 of 19 (47.4%)", "0 of 4")
+"""Weakenings noticed, and alarms on harmless edits. Source: github.com/rosscyking1115/agent-release-gates,
+docs/gate_mutation_adequacy.md, 2026-08-02, before the repair that it led to."""
 LEAST_MUTATIONS, LEAST_HARMLESS = 100, 20
 QUICK_SHARE = 4
 """A quick run tries one of four."""
@@ -96,14 +99,14 @@ def main(arguments: Sequence[str]) -> int:
     noticed = sum(bool(edit.alarms) for edit in weak)
     false = sum(bool(edit.alarms) for edit in harmless)
     print("weakenings of a gate, and edits that do no harm; scripted agents, seeded\n")
-    print(render(edits))
+    print(render(edits), end="\n\n")
     enough = options.quick or (len(weak) >= LEAST_MUTATIONS and len(harmless) >= LEAST_HARMLESS)
     met = enough and noticed >= TARGET * len(weak) and not false
     rows = [
-        ("weakenings noticed", f"{noticed} of {len(weak)} ({noticed / len(weak):.1%})", "at least 95 %", "47 %"),
-        ("alarms on harmless edits", f"{false} of {len(harmless)}", "none", ""),
+        ("weakenings noticed", f"{noticed} of {len(weak)} ({noticed / len(weak):.1%})", "at least 95 %", PUBLISHED[0]),
+        ("alarms on harmless edits", f"{false} of {len(harmless)}", "none", PUBLISHED[1]),
     ]
-    print(render_table(("figure", "measured", "target", "published"), rows))
+    print(render_table(("figure", "measured", "target", "published of another gate"), rows))
     print(f"target {'met' if met else 'MISSED'}")
     if options.json is not None:
         options.json.write_text(json.dumps({"met": met, "edits": [asdict(edit) for edit in edits]}, indent=1) + "\n")

@@ -250,14 +250,16 @@ def main(arguments: Sequence[str]) -> int:
         report = kill_nine.kills(Path(folder, "kills"), kills=size.kills, cases=size.cases)
         print(kill_nine.render(report))
     print(f"scale: target {'met' if scale.met else 'MISSED'}; kill -9: target {'met' if report.met else 'MISSED'}")
+    met = scale.met and report.met
     if options.json is not None:
         figures = {
+            "met": met,
             "scale": scale.model_dump(mode="json") | {"total_seconds": scale.total_seconds, "met": scale.met},
             "targets": {"seconds": TARGET_SECONDS, "bytes": TARGET_BYTES, "episodes": EPISODES},
             "kill_nine": report.model_dump(mode="json") | {"met": report.met},
         }
         options.json.write_text(json.dumps(figures, indent=1) + "\n")
-    return 0 if scale.met and report.met else 1
+    return 0 if met else 1
 
 
 if __name__ == "__main__":

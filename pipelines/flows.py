@@ -13,7 +13,7 @@ from pipelines.order import Order
 from pipelines.outcomes import keep_outcome
 from pipelines.surroundings import began, bench
 from workbench.core import WorkbenchError
-from workbench.lab import Bench, deciding, release, stages
+from workbench.lab import Bench, deciding, release, searching, stages
 from workbench.lab.outcome import Folders, Outcome, conclude
 
 P = ParamSpec("P")
@@ -60,18 +60,12 @@ def optimize_agent(order: Order, indexes: Path, evalset: Path) -> Folders:
     """Try the baseline, search for a better agent, try that on the test, and decide; every stage's folder."""
     at = bench(order)
     baseline = staged(stages.baseline, at)(indexes, evalset)
-    optimized = staged(stages.search, at)(indexes, evalset)
+    optimized = staged(searching.search, at)(indexes, evalset)
     winner = staged(deciding.winner, at)(indexes, evalset, baseline, optimized)
-    suites = staged(deciding.try_suites, at)(indexes, winner) if at.experiment.suites else None
-    return Folders(
-        indexes=indexes,
-        evalset=evalset,
-        baseline=baseline,
-        optimized=optimized,
-        winner=winner,
-        suites=suites,
-        gate=staged(deciding.gate, at)(baseline, winner, suites),
-    )
+    suites = staged(deciding.try_suites, at)(indexes, winner)
+    gate = staged(deciding.gate, at)(baseline, winner, suites)
+    sought = {"indexes": indexes, "evalset": evalset, "baseline": baseline, "optimized": optimized}
+    return Folders(**sought, winner=winner, suites=suites, gate=gate)
 
 
 @flow

@@ -60,5 +60,18 @@ def test_the_readme_tells_commands_that_exist():
 
 def command_path(words: list[str]) -> list[str]:
     """The words that name a command: one, or two if the first is a noun with verbs."""
-    nouns = {"report", "experiment", "suite", "eval", "review", "kpi", "data", "gate", "package", "runs", "calls"}
+    nouns = {
+        "report",
+        "experiment",
+        "suite",
+        "eval",
+        "review",
+        "kpi",
+        "data",
+        "gate",
+        "package",
+        "runs",
+        "calls",
+        "optimize",
+    }
     return words[:2] if words and words[0] in nouns else words[:1]

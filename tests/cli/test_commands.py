@@ -13,7 +13,20 @@ from workbench.cli.main import app
 from workbench.cli.stored import sum_calls
 from workbench.lms import CALLS
 
-NOUNS = ("report", "experiment", "suite", "eval", "review", "kpi", "data", "gate", "package", "runs", "calls")
+NOUNS = (
+    "report",
+    "experiment",
+    "suite",
+    "eval",
+    "review",
+    "kpi",
+    "data",
+    "gate",
+    "package",
+    "runs",
+    "calls",
+    "optimize",
+)
 VERBS = ("run", "serve", "ui", "doctor")
 
 

@@ -11,7 +11,7 @@ import dspy
 
 from workbench.core import ExpectedCall, Meter, digest_bytes
 from workbench.datasets import default_cache, fetch, load_bfcl, load_registry
-from workbench.lab import Bench, Progress, Workspace, deciding, read_experiment, stages
+from workbench.lab import Bench, Progress, Workspace, deciding, read_experiment, searching, stages
 from workbench.lab.outcome import Folders
 from workbench.lms import CallStore, LMSpec, ScriptedEngine, scripted_lm
 
@@ -109,14 +109,14 @@ def search(bench: Bench) -> tuple[Path, Path, Path, Path]:
     """From the index to the search."""
     indexes, evalset = stages.index(bench), stages.evalset(bench)
     baseline = stages.baseline(bench, indexes, evalset)
-    return indexes, evalset, baseline, stages.search(bench, indexes, evalset)
+    return indexes, evalset, baseline, searching.search(bench, indexes, evalset)
 
 
 def judge(bench: Bench) -> Folders:
     """From the index to the gate."""
     indexes, evalset, baseline, optimized = search(bench)
     winner = deciding.winner(bench, indexes, evalset, baseline, optimized)
-    suites = deciding.try_suites(bench, indexes, winner) if bench.experiment.suites else None
+    suites = deciding.try_suites(bench, indexes, winner)
     gate = deciding.gate(bench, baseline, winner, suites)
     return Folders(
         indexes=indexes,

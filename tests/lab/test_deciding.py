@@ -9,7 +9,7 @@ from rehearsal import TEXT, Rehearsal, bench_in, judge
 from workbench.core import read_run
 from workbench.lab import Bench
 from workbench.lab.deciding import Final, final, verdict_of
-from workbench.lab.stages import found
+from workbench.lab.searching import found
 from workbench.optimize import finalists
 
 THREE = TEXT.replace("  budget: {calls: 200", "  finalists: 3\n  budget: {calls: 200")

@@ -12,7 +12,7 @@ import rehearsal
 from rehearsal import TEXT, Rehearsal, Told, bench_in, judge
 
 from workbench.core import read_run
-from workbench.lab import stages
+from workbench.lab import searching
 from workbench.lab.deciding import runs_of
 from workbench.lms import CallStore
 
@@ -62,8 +62,8 @@ def test_the_winner_is_better_and_the_ledger_agrees_with_the_engine(cases: Path,
 
     expected = (model.engine.calls, model.engine.prompt_tokens, model.engine.completion_tokens)
     assert expected == (paid.height, paid["prompt_tokens"].sum(), paid["completion_tokens"].sum())
-    found = stages.found(folders.optimized)
-    searched = paid.filter(paid["run"] == folders.optimized.name)
+    found = searching.found(folders.optimized)
+    searched = paid.filter(paid["run"] == searching.search_run(folders.optimized))
     assert (searched.height, "") == (found.spent.calls, found.stopped)
     before, after = (
         [score.value or 0.0 for score in run.scores if score.metric == "task_success"]
@@ -77,7 +77,7 @@ def test_no_test_case_is_met_before_the_winner_is_chosen(folder: Path, cases: Pa
     bench = bench_in(folder, Rehearsal())
     folders = judge(bench)
     cases_of = bench.evalset(folders.evalset)
-    met = set(bench.store.frame(folders.optimized.name)["case_id"])
+    met = set(bench.store.frame(searching.search_run(folders.optimized))["case_id"])
 
     assert met <= {case.case_id for case in cases_of.val}
     assert len(cases_of.test) == len(read_run(folders.winner / "test").episodes)

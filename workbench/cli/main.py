@@ -8,7 +8,20 @@ from typer.core import TyperGroup
 
 import pipelines  # noqa: F401 - its switches keep every room offline; it imports nothing else
 from workbench import __version__
-from workbench.cli import calls, data, evaluation, experiment, gate, kpi, package, report, review, runs, suite
+from workbench.cli import (
+    calls,
+    data,
+    evaluation,
+    experiment,
+    gate,
+    kpi,
+    optimize,
+    package,
+    report,
+    review,
+    runs,
+    suite,
+)
 from workbench.cli.doctor import doctor
 from workbench.cli.run import run
 from workbench.cli.serve import serve
@@ -61,6 +74,7 @@ def workbench(
 
 
 app.command()(run)
+app.add_typer(optimize.app, name="optimize")
 app.add_typer(report.app, name="report")
 app.add_typer(experiment.app, name="experiment")
 app.add_typer(suite.app, name="suite")

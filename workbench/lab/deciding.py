@@ -10,7 +10,8 @@ from workbench.core import Record, Run, Verdict, read_record, read_run, write_re
 from workbench.gates import Match, Terms, batches, check, ends, look, may_stop, on_test
 from workbench.lab.bench import Bench
 from workbench.lab.experiment import CHAMPION, Experiment, trusted_suite
-from workbench.lab.stages import agent_inputs, found, try_agent
+from workbench.lab.searching import found
+from workbench.lab.stages import agent_inputs, try_agent
 from workbench.lab.suite_run import candidate_of, try_suite
 from workbench.lab.workspace import Workspace
 from workbench.lms import identity
@@ -99,8 +100,13 @@ def _holds(experiment: Experiment, challenger: Run, champion: Run) -> bool:
     return all(finding.holds for finding in findings)
 
 
-def try_suites(bench: Bench, indexes: Path, winner: Path) -> Path:
-    """Try baseline and winner on every suite of the experiment; the folder says where their runs lie."""
+def try_suites(bench: Bench, indexes: Path, winner: Path) -> Path | None:
+    """Try baseline and winner on every suite of the experiment; the folder says where their runs lie, if it names any.
+
+    Raises: DataError if a suite fails its check.
+    """
+    if not bench.experiment.suites:
+        return None
     tested = {str(suite): trusted_suite(suite).digest for suite in bench.experiment.suites}
     specs = {CHALLENGER: final(winner).spec, CHAMPION: bench.experiment.start}
     inputs: dict[str, JsonValue] = {

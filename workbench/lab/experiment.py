@@ -24,7 +24,7 @@ from workbench.evals import METRICS, applicable, check_suites, known_worlds
 from workbench.gates import Rule, Terms, check_looks, check_names, check_waivers
 from workbench.lab.scoring import Scorer, examine
 from workbench.lms import EMBEDDED, LMSpec, check
-from workbench.optimize import OPTIMIZERS, knobs, suitability, vary
+from workbench.optimize import JOINT, OPTIMIZERS, knobs, suitability, vary
 
 CHAMPION = "baseline"
 ALPHA = 0.05
@@ -224,11 +224,14 @@ def _unsuited(experiment: Experiment) -> Iterator[Problem]:
 
 
 def _space_problems(experiment: Experiment) -> Iterator[Problem]:
+    joint = JOINT if "joint_search" in experiment.optimize.using else ()
     known = knobs(AgentSpec())
     for name, values in experiment.optimize.space.items():
         field = ("optimize", "space", name)
-        if name not in known:
-            yield field, f"an agent has no such knob; {nearest(name, known)}"
+        if name in JOINT and not joint:
+            yield field, "is no knob but a part of the program; only joint_search searches it"
+        elif name not in (*known, *joint):
+            yield field, f"an agent has no such knob; {nearest(name, (*known, *joint))}"
         for value in values if name in known else []:
             yield from _refused(field, partial(vary, experiment.start, {name: value}))
 

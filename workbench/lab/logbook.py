@@ -17,7 +17,7 @@ from workbench.lab.bench import Bench
 from workbench.lab.deciding import CHALLENGER, final, runs_of, suite_runs, verdict_of
 from workbench.lab.experiment import CHAMPION
 from workbench.lab.outcome import Folders
-from workbench.lab.stages import found
+from workbench.lab.searching import found, search_run
 from workbench.lab.stored import StoredRun, find_run
 from workbench.lab.suite_run import track_suite
 from workbench.lab.workspace import Shipped
@@ -172,7 +172,7 @@ def _candidates(optimized: Optimized, calls: pl.DataFrame) -> tuple[RunLog, ...]
 
 def _with_texts(bench: Bench, folders: Folders, optimized: Optimized) -> tuple[RunLog, ...]:
     """Each candidate with its prompt, how that differs from the start's, and why it was dropped if it was."""
-    logs = _candidates(optimized, bench.store.frame(folders.optimized.name))
+    logs = _candidates(optimized, bench.store.frame(search_run(folders.optimized)))
     prompts = [prompt_template(bench.agent(whole(optimized, trial), folders.indexes)) for trial in optimized.trials]
     texts = [{"prompt.txt": prompt, "prompt.diff": _differ(prompts[0], prompt)} for prompt in prompts]
     for place, trial in enumerate(optimized.trials):
@@ -187,7 +187,8 @@ def _differ(start: str, prompt: str) -> str:
 
 
 def _usage(calls: pl.DataFrame) -> Usage:
-    """What calls cost, from the ledger."""
+    """What calls of models cost, from the ledger."""
+    calls = calls.filter(pl.col("kind") == "lm")
     paid, saved = calls.filter(~pl.col("cached")), calls.filter(pl.col("cached"))
     spend = totals(calls)
     return Usage(
@@ -206,7 +207,8 @@ def _outcome(bench: Bench, folders: Folders) -> Outcome:
     champion, challenger = runs_of(folders.baseline, folders.winner)
     verdict = verdict_of(folders.gate)
     comparisons = tuple(compare(champion, challenger, metric) for metric in bench.experiment.metrics)
-    calls = [bench.store.frame(folder.name) for folder in (folders.baseline, folders.optimized, folders.winner)]
+    ledgers = (folders.baseline.name, search_run(folders.optimized), folders.winner.name)
+    calls = [bench.store.frame(run) for run in ledgers]
     reports: dict[str, Report] = {"baseline": summarize(champion), "winner": summarize(challenger)}
     return Outcome(
         verdict=verdict,

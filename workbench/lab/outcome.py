@@ -10,7 +10,7 @@ from workbench.evals import compare, number, render_table, summarize
 from workbench.gates import Match, render_verdict
 from workbench.lab.bench import Bench
 from workbench.lab.deciding import final, matches, runs_of, suite_runs, verdict_of
-from workbench.lab.stages import found
+from workbench.lab.searching import found, search_run
 from workbench.lms import totals
 
 
@@ -76,7 +76,7 @@ def conclude(bench: Bench, folders: Folders, *, package: Path | None, mlflow_run
     """Gather the outcome from what the stages left."""
     champion, challenger = runs_of(folders.baseline, folders.winner)
     optimized, verdict = found(folders.optimized), verdict_of(folders.gate)
-    stages = [folder.name for folder in (folders.baseline, folders.optimized, folders.winner)]
+    stages = (folders.baseline.name, search_run(folders.optimized), folders.winner.name)
     calls = [bench.store.frame(run) for run in (*stages, *suite_runs(folders.suites))]
     spends = [totals(frame) for frame in calls]
     return Outcome(

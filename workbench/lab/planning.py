@@ -9,11 +9,21 @@ from workbench.lab.bench import Bench
 from workbench.lab.experiment import Experiment
 from workbench.lab.trials import Searched, limits, searches, span, words
 from workbench.lms import CallStore
-from workbench.optimize import OPTIMIZERS, Suitability, Task, suitability
-from workbench.optimize.forecast import Cost, Forecast, Kept, Span, foresee
-from workbench.optimize.loops import Setting
-from workbench.optimize.ways import PORTFOLIO, START
-from workbench.optimize.weighing import mute_agent
+from workbench.optimize import (
+    OPTIMIZERS,
+    PORTFOLIO,
+    START,
+    Cost,
+    Forecast,
+    Kept,
+    Setting,
+    Span,
+    Suitability,
+    Task,
+    foresee,
+    mute_agent,
+    suitability,
+)
 
 
 class PlanLine(Record):

@@ -12,7 +12,7 @@ from workbench.evals import JUDGING, summarize
 from workbench.lab.bench import Bench
 from workbench.lab.deciding import final, verdict_of
 from workbench.lab.outcome import Folders
-from workbench.lab.stages import found
+from workbench.lab.searching import found, search_run
 from workbench.lab.workspace import Shipped
 from workbench.lms import EMBEDDED, record, totals
 from workbench.packaging import (
@@ -109,7 +109,9 @@ def _provenance(bench: Bench, folders: Folders) -> Provenance:
     names = [bench.experiment.data.set, "minilm_tokenizer"]
     entries = [load_registry().entry(name) for name in names]
     best = found(folders.optimized).trials[final(folders.winner).trial]
-    spend = totals(bench.store.frame(folders.optimized.name)).plus(totals(bench.store.frame(folders.winner.name)))
+    spend = totals(bench.store.frame(search_run(folders.optimized))).plus(
+        totals(bench.store.frame(folders.winner.name))
+    )
     return Provenance(
         data=tuple(
             DataSource(

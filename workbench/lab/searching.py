@@ -16,14 +16,24 @@ import dspy
 from pydantic import JsonValue
 
 from workbench.agents import Agent, AgentSpec, build_agent
-from workbench.core import Budget, ConfigError, EvalSet, Meter, write_record
+from workbench.core import Budget, ConfigError, EvalSet, Meter, read_record, write_record
 from workbench.lab import stages
 from workbench.lab.bench import Bench
-from workbench.lab.trials import Begun, Searched, TrialLog, last_search, searches, words
+from workbench.lab.trials import BEGUN, OPTIMIZED, TRIALS, Begun, Searched, TrialLog, last_search, searches, words
 from workbench.lms import LMSpec, SharedMeter, scope
-from workbench.optimize import Optimized, Task, Trial, line_up, optimize
-from workbench.optimize.forecast import Forecast, Kept, foresee
-from workbench.optimize.loops import Setting
+from workbench.optimize import (
+    Explanation,
+    Forecast,
+    Kept,
+    Optimized,
+    Setting,
+    Task,
+    Trial,
+    explain_win,
+    foresee,
+    line_up,
+    optimize,
+)
 
 Models = Callable[[LMSpec], dspy.LM]
 """Gives the connection to a model, the same one each time."""
@@ -81,17 +91,27 @@ def search(bench: Bench, indexes: Path, evalset: Path, budget: Budget | None = N
     )
 
     def make(folder: Path) -> None:
-        write_record(folder / "search.json", begun)
+        write_record(folder / BEGUN, begun)
         meter, cases = SharedMeter(allowed, store=bench.store, name=begun.account), bench.evalset(evalset)
-        with TrialLog(folder / "trials.jsonl", begun, meter, bench.workspace.progress) as log:
+        with TrialLog(folder / TRIALS, begun, meter, bench.workspace.progress) as log:
             found = Laboratory(bench, indexes, cases, meter, lambda spec: bench.model(spec, meter), log.add)
             log.forecast = found.foresee(Kept(bench.store, begun.account))
             outcome = found.search(begun.account)
-        write_record(folder / "optimized.json", with_earlier(outcome, earlier(bench, begun)))
+        write_record(folder / OPTIMIZED, with_earlier(outcome, earlier(bench, begun)))
         if meter.paid.calls > outcome.spent.calls:
             bench.workspace.progress.note(f"paid in all, with what other budgets led to: {words(meter.paid)}")
 
     return bench.workspace.once("optimize", inputs, make)
+
+
+def found(optimized: Path) -> Optimized:
+    """What a search left."""
+    return read_record(optimized / OPTIMIZED, Optimized)
+
+
+def search_run(optimized: Path) -> str:
+    """The run under which a search's calls stand in the ledger."""
+    return read_record(optimized / BEGUN, Begun).account
 
 
 def earlier(bench: Bench, begun: Begun) -> list[Optimized]:
@@ -152,6 +172,28 @@ def _last(bench: Bench, indexes: Path, evalset: Path) -> Searched:
     return found
 
 
+def explain_search(bench: Bench, budget: Budget | None = None) -> Explanation:
+    """Why the last search's winner is better than its start: flips, and the fewest edits that keep the gain.
+
+    What the search asked is answered from the call store; variants that are new are paid from `budget`, or from one as
+    large as the search's. Raises: ConfigError if there is no search that ended; OptimizeError if there is no gain;
+    BudgetExceeded when a call no longer fits.
+    """
+    indexes, evalset = stages.index(bench), stages.evalset(bench)
+    last = _last(bench, indexes, evalset)
+    if last.outcome is None:
+        raise ConfigError(f"search {last.folder.name!r}: has not ended; go on with: workbench optimize run")
+    meter, run = Meter(budget or last.begun.budget), f"explain {last.begun.account}"
+
+    def ignore(_trial: Trial) -> None:
+        """An explanation makes no trials."""
+
+    at = Laboratory(bench, indexes, bench.evalset(evalset), meter, lambda spec: bench.model(spec, meter), ignore)
+    bench.workspace.progress.stage("explain", skipped=False)
+    with scope(run=run):
+        return explain_win(at.task, bench.experiment.start, last.outcome.winner)
+
+
 @dataclass(frozen=True)
 class Laboratory:
     """All that a search needs, at one bench."""
@@ -169,18 +211,19 @@ class Laboratory:
         how = self.bench.experiment.optimize
         with scope(run=account):
             optimizers = line_up(how.using, how.space, portfolio=how.portfolio)
-            return optimize(self.bench.experiment.start, optimizers, self._task)
+            return optimize(self.bench.experiment.start, optimizers, self.task)
 
     def foresee(self, kept: Kept) -> Forecast:
         """What it will be charged for."""
         experiment = self.bench.experiment
-        setting = Setting(experiment.start, self._task, experiment.optimize.space, experiment.proposer)
+        setting = Setting(experiment.start, self.task, experiment.optimize.space, experiment.proposer)
         index = self.bench.index(experiment.start.index, self.indexes)
         how = experiment.optimize
         return foresee(setting, how.using, index=index, budget=self.meter.budget, kept=kept, portfolio=how.portfolio)
 
     @property
-    def _task(self) -> Task:
+    def task(self) -> Task:
+        """What is to be optimized."""
         experiment = self.bench.experiment
         return Task(
             train=self.cases.train,

@@ -7,11 +7,9 @@ from pydantic import JsonValue
 from workbench.agents import AgentSpec
 from workbench.core import (
     Case,
-    Meter,
     Record,
     Run,
     Split,
-    read_record,
     short,
     write_record,
     write_run,
@@ -22,7 +20,6 @@ from workbench.lab.bench import Bench
 from workbench.lab.experiment import CHAMPION
 from workbench.lab.scoring import examine
 from workbench.lms import EMBEDDED, greet, identity, scope
-from workbench.optimize import Optimized, Task, Trial, line_up, optimize
 from workbench.retrieval import IndexSpec
 
 
@@ -122,48 +119,8 @@ def baseline(bench: Bench, indexes: Path, evalset: Path) -> Path:
     return bench.workspace.once(CHAMPION, agent_inputs(bench, bench.experiment.start, indexes, cases.digest), make)
 
 
-def search(bench: Bench, indexes: Path, evalset: Path) -> Path:
-    """Optimize on train and val within the budget; the test is not even handed over."""
-    experiment, cases = bench.experiment, bench.evalset(evalset)
-    inputs = agent_inputs(bench, experiment.start, indexes, cases.digest) | {
-        "search": experiment.optimize.model_dump(mode="json"),
-        "seed": experiment.seed,
-    }
-
-    def make(folder: Path) -> None:
-        meter = Meter(experiment.optimize.budget)
-        total = experiment.optimize.budget.calls
-
-        def watch(trial: Trial) -> None:
-            bench.workspace.progress.note(_words(trial, meter))
-
-        proposer = experiment.proposer
-        task = Task(
-            train=cases.train,
-            val=cases.val,
-            build=lambda spec: bench.agent(spec, indexes, meter),
-            meter=meter,
-            seed=experiment.seed,
-            workers=experiment.workers,
-            proposer=bench.model(proposer, meter) if proposer is not None else None,
-            on_trial=watch,
-            on_case=lambda _done, _total: bench.workspace.progress.advance(meter.spent.calls, total or 0),
-        )
-        how = experiment.optimize
-        optimizers = line_up(how.using, how.space, portfolio=how.portfolio)
-        with scope(run=folder.name):
-            outcome = optimize(experiment.start, optimizers, task)
-        write_record(folder / "optimized.json", outcome)
-
-    return bench.workspace.once("optimize", inputs, make)
-
-
-def found(optimized: Path) -> Optimized:
-    """What the search's stage left."""
-    return read_record(optimized / "optimized.json", Optimized)
-
-
 def agent_inputs(bench: Bench, spec: AgentSpec, indexes: Path, cases: str) -> dict[str, JsonValue]:
+    """What decides how an agent does on an eval set of this digest."""
     return {
         "agent": spec.digest,
         "model": identity(spec.lm),
@@ -191,6 +148,7 @@ def _check_scorers(bench: Bench, cases: tuple[Case, ...]) -> None:
 def try_agent(
     bench: Bench, named: tuple[AgentSpec, str], folder: Path, indexes: Path, cases: tuple[tuple[Case, ...], Split, str]
 ) -> Run:
+    """An agent, by its spec and name, on cases of a split; the run is written into the folder."""
     spec, name = named
     chosen, split, evalset_digest = cases
     agent = bench.agent(spec, indexes)
@@ -214,10 +172,3 @@ def try_agent(
         )
     write_run(folder, run)
     return run
-
-
-def _words(trial: Trial, meter: Meter) -> str:
-    score = "unscored" if trial.score is None else f"{trial.score:.3f}"
-    what = ", ".join(f"{name} {change}" for name, change in trial.changes.items()) or "as it begins"
-    cost = f"{trial.tokens:.0f} tokens a case; {meter.spent.calls} calls spent"
-    return f"{trial.origin}: {score} on {trial.cases} cases, {cost} ({what})"

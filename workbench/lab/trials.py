@@ -11,8 +11,7 @@ from typing import NamedTuple, Self
 from workbench.core import Budget, DataError, Meter, Record, Spend, nearest, read_record
 from workbench.evals import render_table
 from workbench.lab.workspace import Progress
-from workbench.optimize import Optimized, Trial
-from workbench.optimize.forecast import Course, Forecast, Span, update
+from workbench.optimize import Course, Forecast, Optimized, Span, Trial, update
 
 BEGUN, TRIALS, OPTIMIZED = "search.json", "trials.jsonl", "optimized.json"
 

@@ -7,29 +7,51 @@ Why one search for all: every optimizer, dspy's and ours, tries its candidates t
 on the same validation cases, so their scores are comparable, their calls are accounted, and one budget
 stops them all. The start is a candidate too: a search that finds nothing better gives it back. Why the
 retrieval knobs come first: which tool is first and when to abstain is decided before a model is asked, so
-that search costs nothing.
+that search costs nothing. Why dspy's loops run inside `foreign.py`: they swallow refused calls and
+count an outage as a wrong answer, print as they go, and lose everything when they are cut; there they end at the
+first call that can't be made, in silence, and their best so far is tried from answers that are paid.
 """
 
 from workbench.optimize.copro import Copro
+from workbench.optimize.explain import Explanation, explain_win, render_explanation
 from workbench.optimize.fewshot import BootstrappedDemos, LabeledDemos, NearestDemos
 from workbench.optimize.finalists import finalists, whole
+from workbench.optimize.forecast import Cost, Course, Forecast, Kept, Span, foresee, update
+from workbench.optimize.front import Front, hypervolume, pareto_front, render_front
 from workbench.optimize.gepa import Gepa
+from workbench.optimize.gepa_hooks import RacingAcceptance
 from workbench.optimize.infer_rules import InferredRules
+from workbench.optimize.joint import JointSearch
+from workbench.optimize.loops import Setting
 from workbench.optimize.mipro import Mipro
 from workbench.optimize.portfolio import Portfolio
+from workbench.optimize.racing import Elimination, Race, Rules, Runner, arrange, looks
 from workbench.optimize.random_search import RandomSearch
-from workbench.optimize.registry import OPTIMIZERS, Offer, Suitability, optimizer, suitability
+from workbench.optimize.registry import JOINT, OPTIMIZERS, Offer, Suitability, line_up, optimizer, suitability
 from workbench.optimize.retrieval_search import RetrievalSearch
 from workbench.optimize.search import Optimized, Optimizer, Search, Task, Trial, optimize
 from workbench.optimize.simba import Simba
 from workbench.optimize.space import Space, changes, knobs, sample, vary
+from workbench.optimize.ways import PORTFOLIO, START
+from workbench.optimize.weighing import mute_agent
 
 __all__ = [
+    "JOINT",
     "OPTIMIZERS",
+    "PORTFOLIO",
+    "START",
     "BootstrappedDemos",
     "Copro",
+    "Cost",
+    "Course",
+    "Elimination",
+    "Explanation",
+    "Forecast",
+    "Front",
     "Gepa",
     "InferredRules",
+    "JointSearch",
+    "Kept",
     "LabeledDemos",
     "Mipro",
     "NearestDemos",
@@ -37,21 +59,38 @@ __all__ = [
     "Optimized",
     "Optimizer",
     "Portfolio",
+    "Race",
+    "RacingAcceptance",
     "RandomSearch",
     "RetrievalSearch",
+    "Rules",
+    "Runner",
     "Search",
+    "Setting",
     "Simba",
     "Space",
+    "Span",
     "Suitability",
     "Task",
     "Trial",
+    "arrange",
     "changes",
+    "explain_win",
     "finalists",
+    "foresee",
+    "hypervolume",
     "knobs",
+    "line_up",
+    "looks",
+    "mute_agent",
     "optimize",
     "optimizer",
+    "pareto_front",
+    "render_explanation",
+    "render_front",
     "sample",
     "suitability",
+    "update",
     "vary",
     "whole",
 ]

@@ -25,16 +25,19 @@ LENGTH = 0.6
 """Spread of how long a model's answers are against those that are right. An assumption."""
 EMBEDDED_TOKENS_A_SECOND = (420.0, 70.0)
 """Of prompt and answer, for the embedded model: measured alone on two cores."""
-EMBEDDED_PACE = 0.5
-"""Spread of the embedded model's seconds around those rates: other machines, and prompts whose prefix is warm."""
-HOSTED_WAIT_SECONDS = (1.2, 0.8)
-HOSTED_SECONDS_A_TOKEN = (0.02, 0.6)
+EMBEDDED_PACE = (1.2, 0.6)
+"""Median and spread of the embedded model's seconds against those rates: machines that are slower or do other things,
+and prompts whose prefix is warm."""
+HOSTED_WAIT_SECONDS = (1.5, 0.9)
+HOSTED_SECONDS_A_TOKEN = (0.025, 0.7)
 """Medians and spreads of a hosted model's seconds before its answer and for each token of it. An assumption: 0.3 to
-4.5 s and 19 to 134 tokens a second."""
+6.6 s and 13 to 126 tokens a second."""
 PROPOSAL_BYTES = (4_000.0, 0.8)
 """Median and spread of the prompt of a call that proposes an instruction. An assumption."""
 PROPOSAL_SHARE = (0.4, 0.5)
 """Median and spread of the share of its token limit that a proposal takes. An assumption."""
+LAST = 0.4
+"""Spread of what a single call takes, among those of one search. An assumption."""
 SEEN_BEFORE = 0.15
 """Spread that remains where the workspace holds calls of the same model: they asked for something else."""
 
@@ -84,12 +87,22 @@ class Beliefs:
         """Calls, tokens, seconds and US dollars of each part in each draw, if no budget ends it."""
         prompts = ways.prompt_bytes * self.tokens_a_byte * np.exp(ways.vagueness * self.scatter)
         answers = ways.calls * np.minimum(self.completion, self.lm.max_tokens)
-        asked, said = (ways.proposals * tokens for tokens in self.proposal)
+        proposed = self.proposed(ways)
         return {
             "calls": ways.calls + ways.proposals,
-            "tokens": prompts + answers + asked + said,
-            "seconds": self._seconds(ways, prompts, answers) + self._waited(ways.proposals, said),
-            "usd": _usd(self.price, prompts, answers) + _usd(self.proposal_price, asked, said),
+            "tokens": prompts + answers + proposed["tokens"],
+            "seconds": self._seconds(ways, prompts, answers) + proposed["seconds"],
+            "usd": _usd(self.price, prompts, answers) + proposed["usd"],
+        }
+
+    def proposed(self, ways: Ways) -> dict[str, Floats]:
+        """Which of these amounts are those of the model that writes instructions."""
+        asked, said = (ways.proposals * tokens for tokens in self.proposal)
+        return {
+            "calls": ways.proposals,
+            "tokens": asked + said,
+            "seconds": self._waited(ways.proposals, said),
+            "usd": _usd(self.proposal_price, asked, said),
         }
 
     def margin(self, kind: str, ways: Ways, left: Mapping[str, Floats]) -> Floats:
@@ -98,7 +111,10 @@ class Beliefs:
         if kind == "calls":
             return np.zeros(DRAWS)
         size = ways.prompt_bytes.sum(axis=0) / np.maximum(1.0, ways.calls.sum(axis=0))
-        tokens: Floats = size * np.exp(0.2 * self.scatter) + ways.reserved
+        tokens: Floats = size * np.exp(LAST * self.scatter) + ways.reserved
+        if ways.proposals.any():  # as likely as not it is a proposal that does not fit: those are long
+            proposal = self.proposal[0] / self.tokens_a_byte + self.proposal[1]
+            tokens = np.where(self.variety > 0, np.maximum(tokens, proposal), tokens)
         if kind == "tokens":
             most = tokens
         elif kind == "seconds":
@@ -107,7 +123,8 @@ class Beliefs:
             most = np.full(DRAWS, math.inf)  # a budget in dollars refuses a model whose price nobody wrote down
         else:
             most = _usd(self.price, tokens - self.lm.max_tokens, np.full(DRAWS, float(self.lm.max_tokens)))
-        return np.maximum(0.0, most - self.unspent * each)
+        unspent: Floats = np.maximum(0.0, most - self.unspent * each * np.exp(LAST * self.variety))
+        return unspent
 
     @property
     def listed(self) -> bool:
@@ -148,7 +165,7 @@ def believe(setting: Setting, past: Past) -> Beliefs:
         tokens_a_byte=around(*rate),
         completion=around(*completion),
         seconds=None if seconds is None else around(*seconds),
-        pace=around(1.0, EMBEDDED_PACE),
+        pace=around(*EMBEDDED_PACE),
         hosted=(around(*HOSTED_WAIT_SECONDS), around(*HOSTED_SECONDS_A_TOKEN)),
         proposal=(
             around(PROPOSAL_BYTES[0] * TOKENS_A_BYTE[0], PROPOSAL_BYTES[1]),

@@ -81,8 +81,9 @@ class Blueprint:
     def code(self, point: Point) -> NDArray[np.float64]:
         """The point as numbers: the place of each value among its levels, of ordered ones from 0 to 1."""
         places = [self._levels[name].index(point[name]) for name in self.names]
-        ends = [1 if named else max(1, len(self._levels[name]) - 1) for name, named in zip(self.names, self.named)]
-        return np.array(places, dtype=np.float64) / np.array(ends, dtype=np.float64)
+        ends = [max(1, len(self._levels[name]) - 1) for name in self.names]
+        found: NDArray[np.float64] = np.array(places) / np.where(self.named, 1, ends)
+        return found
 
     def spec(self, point: Point) -> AgentSpec:
         """The candidate that a settled point stands for.

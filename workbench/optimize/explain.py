@@ -130,22 +130,23 @@ class _Bench:
             self.known[spec.digest] = _Measured(run, tokens)
         return self.known[spec.digest]
 
-    def against(self, old: AgentSpec, new: AgentSpec) -> Comparison:
+    def against(self, old: AgentSpec, new: AgentSpec, names: tuple[str, str] = ("old", "new")) -> Comparison:
         """New minus old, paired by case, by cluster."""
-        return compare(self.measure(old).run, self.measure(new).run, self.task.metric, seed=self.task.seed)
+        found = compare(self.measure(old).run, self.measure(new).run, self.task.metric, seed=self.task.seed)
+        return found.model_copy(update={"champion": names[0], "challenger": names[1]})
 
     def saved(self, old: AgentSpec, new: AgentSpec) -> float:
         """Prompt tokens of a case that the new one does without."""
         return self.measure(old).prompt_tokens - self.measure(new).prompt_tokens
 
 
-def explain(task: Task, start: AgentSpec, winner: AgentSpec, *, keep: float = KEEP) -> Explanation:
+def explain_win(task: Task, start: AgentSpec, winner: AgentSpec, *, keep: float = KEEP) -> Explanation:
     """Compare winner and start on the validation cases, and find the fewest edits that keep a share of the gain.
 
     Raises: OptimizeError if there is no gain; BudgetExceeded when a call no longer fits.
     """
     bench = _Bench(task)
-    gain = bench.against(start, winner)
+    gain = bench.against(start, winner, ("start", "winner"))
     if gain.difference is None or gain.difference <= 0:
         found = "unmeasured" if gain.difference is None else signed(gain.difference)
         raise OptimizeError(f"explain: the winner's gain on val is {found}; there is nothing to explain")
@@ -153,7 +154,7 @@ def explain(task: Task, start: AgentSpec, winner: AgentSpec, *, keep: float = KE
     alone = {edit.name: edit.undo(winner) for edit in edits}
     enough = keep * gain.difference
     smallest, dropped = _shrink(bench, start, winner, edits, enough)
-    smallest_gain = bench.against(start, smallest)
+    smallest_gain = bench.against(start, smallest, ("start", "smallest"))
     before, after = (bench.measure(spec).run for spec in (start, winner))
     flips = _flips(task, before, after)
     return Explanation(
@@ -165,7 +166,7 @@ def explain(task: Task, start: AgentSpec, winner: AgentSpec, *, keep: float = KE
             Effect(
                 edit=edit.name,
                 change=edit.change,
-                loss=bench.against(winner, alone[edit.name]),
+                loss=bench.against(winner, alone[edit.name], ("winner", f"without {edit.name}")),
                 tokens_saved=bench.saved(winner, alone[edit.name]),
                 dropped=edit.name in dropped,
             )
@@ -317,9 +318,7 @@ def _flips(task: Task, before: Run, after: Run) -> tuple[Flip, ...]:
     return tuple(sorted(found, key=lambda flip: (flip.after < flip.before, flip.case_id)))
 
 
-def _groups(
-    task: Task, flips: tuple[Flip, ...], names: Callable[[Case], tuple[str, ...]]
-) -> tuple[Group, ...]:
+def _groups(task: Task, flips: tuple[Flip, ...], names: Callable[[Case], tuple[str, ...]]) -> tuple[Group, ...]:
     total = Counter(name for case in task.val for name in names(case))
     cases = {case.case_id: case for case in task.val}
     better, worse = (

@@ -20,7 +20,7 @@ from workbench.core import Budget, Record, Spend
 from workbench.lms import CallStore
 from workbench.optimize.beliefs import Beliefs, Past, believe
 from workbench.optimize.loops import Setting
-from workbench.optimize.ways import MOST_WEIGHED, Ways, draw_ways
+from workbench.optimize.ways import MOST_WEIGHED, PORTFOLIO, START, Ways, draw_ways
 from workbench.optimize.weighing import mute_agent, weigh
 from workbench.retrieval import Index
 
@@ -28,11 +28,11 @@ Floats = NDArray[np.float64]
 Kind = str
 KINDS: tuple[Kind, ...] = ("calls", "tokens", "seconds", "usd")
 COVERED = (0.05, 0.95)
-MISMATCH = 0.1
+MISMATCH = 0.2
 """How much, as a standard deviation of logarithms, the calls to come may differ from what those so far make expected:
 they ask for other candidates. An assumption."""
-CALL_SPREAD = 0.6
-"""Standard deviation over mean of the tokens, or seconds, of one call. An assumption."""
+CALL_SPREAD = 0.3
+"""The same for a single call: the bytes of its prompt are known, but not what is said. An assumption."""
 
 
 class Span(Record):
@@ -120,7 +120,13 @@ class Kept:
 
 
 def foresee(
-    setting: Setting, names: Sequence[str], *, index: Index, budget: Budget, kept: Kept | None = None
+    setting: Setting,
+    names: Sequence[str],
+    *,
+    index: Index,
+    budget: Budget,
+    kept: Kept | None = None,
+    portfolio: bool = False,
 ) -> Forecast:
     """What a search with the optimizers of these names will cost; nothing is spent and no model is connected.
 
@@ -129,7 +135,7 @@ def foresee(
     known = kept or Kept()
     task = replace(setting.task, build=lambda spec: mute_agent(spec, index))
     setting = replace(setting, task=task)
-    ways = draw_ways(setting, names, index=index, free=known.free)
+    ways = draw_ways(setting, names, index=index, free=known.free, portfolio=portfolio)
     beliefs = believe(setting, known.past(setting, index))
     return Forecast(ways=ways, beliefs=beliefs, budget=budget, spent={})
 
@@ -148,7 +154,10 @@ class Course:
     def move(self, origin: str, gone: Spend) -> None:
         """A trial of that origin has ended, and so much is spent in all; it is that part's since the trial before."""
         names = self.ways.names
-        found = next((place for place in range(self._place, len(names)) if _is(names[place], origin)), self._place)
+        rest = range(self._place, len(names))
+        # The members of a portfolio have names of their own.
+        other = names.index(PORTFOLIO) if PORTFOLIO in names and origin != START else self._place
+        found = next((place for place in rest if _is(names[place], origin)), other)
         self._trials = 1 + (self._trials if found == self._place else 0)
         self._place, name = found, names[found]
         self.spent[name] = self.spent.get(name, Spend()).plus(_less(gone, self._gone))
@@ -215,12 +224,13 @@ def _left(forecast: Forecast, expected: Mapping[Kind, Floats], gone: Mapping[Kin
             share[place] = 0.0
         elif gone["calls"][place]:
             share[place] = _further(calls[place], gone["calls"][place])
-    left = {kind: found * share for kind, found in expected.items()}
     # The less is left of a part, the more it may be unlike the whole of it.
     unlike = np.exp(forecast.ways.variety * np.sqrt(np.clip(1.0 - share, 0.0, 1.0)) * forecast.beliefs.variety)
+    proposed, left = forecast.beliefs.proposed(forecast.ways), {"calls": calls * share}
     for kind in ("tokens", "seconds", "usd"):
         observed = "tokens" if kind == "usd" else kind
-        left[kind] = left[kind] * unlike * _corrected(calls, expected[observed], gone, observed)
+        own = expected[kind] - proposed[kind]  # what was seen of the agent's calls says nothing of the proposer's
+        left[kind] = share * (own * unlike * _corrected(calls, expected[observed], gone, observed) + proposed[kind])
     return left
 
 

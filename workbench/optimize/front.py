@@ -21,6 +21,9 @@ Standing = Literal["on", "perhaps", "off"]
 GOALS = (TASK_METRIC, "tokens", "model_ms_p50")
 """Quality, cost and latency: the names of lines in a trial's report; scores are to be high, costs low."""
 ALPHA = 0.05
+BEYOND = 1.1
+"""A cost this many times the highest of the trials is worthless: so the dearest one counts, too, and what costs all
+the same takes nothing away."""
 
 
 class Point(Record):
@@ -62,7 +65,7 @@ class Advantage(NamedTuple):
     high: float
 
 
-def front(
+def pareto_front(
     trials: Sequence[Trial],
     *,
     goals: Sequence[str] = GOALS,
@@ -72,7 +75,7 @@ def front(
     """The front of the complete trials; the same agent counts once.
 
     `runs` holds the run of each complete trial by its number, for paired intervals. `worst` is the reference point,
-    to compare the hypervolumes of two searches; a cost not named counts as worthless from the highest of the trials.
+    to compare the hypervolumes of two searches; a cost not named is worthless a tenth beyond the highest of the trials.
 
     Raises: OptimizeError if no trial is complete, or a goal is not measured in one.
     """
@@ -82,9 +85,12 @@ def front(
     lines = {trial.number: _lines(trial, goals) for trial in complete}
     paired = runs is not None and all(trial.number in runs for trial in complete)
     points = [_point(trial, lines, runs if paired and runs is not None else {}) for trial in complete]
-    costs = {line.name: max(lines[trial.number][at].estimate or 0.0 for trial in complete)
-             for at, line in enumerate(next(iter(lines.values()))) if line.kind == "cost"}
-    reference = {name: (worst or {}).get(name, highest) for name, highest in costs.items()}
+    costs = {
+        line.name: max(lines[trial.number][at].estimate or 0.0 for trial in complete)
+        for at, line in enumerate(next(iter(lines.values())))
+        if line.kind == "cost"
+    }
+    reference = {name: (worst or {}).get(name, BEYOND * highest) for name, highest in costs.items()}
     scaled = [[_scaled(line, reference) for line in point.values] for point in points]
     return Front(
         goals=tuple(goals),
@@ -137,7 +143,8 @@ def render_front(found: Front) -> str:
     reference = ", ".join(f"{name} {number(value)}" for name, value in found.worst.items())
     how = "paired by case" if found.paired else "of each by itself"
     return (
-        f"{len(found.points)} candidates: {count['on']} on the front, {count['perhaps']} perhaps, {count['off']} off\n\n"
+        f"{len(found.points)} candidates: {count['on']} on the front, {count['perhaps']} perhaps, {count['off']} off\n"
+        f"\n"
         f"{render_table(heads, rows)}\n\n{render_table(('trial', 'changes'), changed)}\n\n"
         f"off: one other is at least as good in all and better in one, beyond 95 % intervals {how}\n"
         f"perhaps: by the estimates alone\n"
@@ -164,8 +171,12 @@ def beats(advantages: Sequence[Advantage]) -> Standing:
 
 def _point(trial: Trial, lines: Mapping[int, Sequence[Line]], runs: Mapping[int, Run]) -> Point:
     others = {
-        other: beats([_advantage(line, mine, (runs.get(other), runs.get(trial.number)))
-                      for line, mine in zip(found, lines[trial.number], strict=True)])
+        other: beats(
+            [
+                _advantage(line, mine, (runs.get(other), runs.get(trial.number)))
+                for line, mine in zip(found, lines[trial.number], strict=True)
+            ]
+        )
         for other, found in lines.items()
         if other != trial.number
     }
@@ -203,7 +214,9 @@ def _lines(trial: Trial, goals: Sequence[str]) -> tuple[Line, ...]:
         line = trial.report.line(name)
         if line is None:
             known = [line.name for line in trial.report.lines]
-            raise OptimizeError(f"front: goal {name!r} is not in the report of trial {trial.number}; {nearest(name, known)}")
+            raise OptimizeError(
+                f"front: goal {name!r} is not in the report of trial {trial.number}; {nearest(name, known)}"
+            )
         if line.estimate is None:
             raise OptimizeError(
                 f"front: goal {name!r} is unmeasured in trial {trial.number}: {line.reason}; choose another goal"
@@ -228,7 +241,9 @@ def _order(point: Point) -> tuple[float, float, int]:
 
 def _shown(line: Line) -> str:
     estimate = number(line.estimate or 0.0)
-    return estimate if line.low is None or line.high is None else f"{estimate} [{number(line.low)}, {number(line.high)}]"
+    return (
+        estimate if line.low is None or line.high is None else f"{estimate} [{number(line.low)}, {number(line.high)}]"
+    )
 
 
 def _few(trials: Sequence[int]) -> str:

@@ -22,9 +22,9 @@ Scores = Callable[[Mapping[str, str], Sequence[int]], Sequence[float]]
 class RacingAcceptance:
     """Accepts what did better on its minibatch and is not dropped on the way through the validation cases.
 
-    The rival is the best candidate that GEPA has tried on all of them. What a race asks is asked again when GEPA tries
-    the candidate on all cases: behind a call store that costs nothing. GEPA does not count these calls as its own; the
-    budget of the search does.
+    The rival is the best candidate that GEPA has tried on all of them. What the race of an accepted one has asked is
+    asked again when GEPA tries it on all cases: behind a call store that costs nothing. The calls for one that is
+    dropped are added to those that GEPA has counted, so its own limit holds.
     """
 
     cases: Sequence[Case]
@@ -47,6 +47,7 @@ class RacingAcceptance:
         gone = self._raced(proposal.candidate, state)
         if gone is None:
             return True
+        state.increment_evals(gone.cases)
         self.dropped.append(gone)
         self._reason = gone.reason
         return False

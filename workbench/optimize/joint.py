@@ -137,7 +137,7 @@ class _Board:
             spec = self.search.spec(trial)
             point = self.blueprint.origin if spec == start else self.blueprint.locate(spec)
             if point is not None:
-                lane = Lane(spec, self.search.task.build(spec), self.search._runs[trial.number])
+                lane = Lane(spec, self.search.task.build(spec), self.search.runs[trial.number])
                 self._keep(_Entry(point, lane))
         first = self.known[_key(self.blueprint.origin)]
         self.floor = [FLOOR * cost for cost in first.costs]
@@ -150,24 +150,24 @@ class _Board:
         """Try a candidate on the cases up to that number that it has not met."""
         spec = self.blueprint.spec(point)
         entry = self.known.get(_key(point)) or _Entry(point, Lane(spec, self.search.task.build(spec)))
-        self.search._extend(entry.lane, cases)
+        self.search.extend(entry.lane, cases)
         self._keep(entry)
         if cases == self.total:
-            self.search._record(entry.lane, ORIGIN)
+            self.search.record(entry.lane, ORIGIN)
 
     def leave(self) -> None:
         """Keep as trials, as far as they came, those that were not completed."""
         for entry in self.known.values():
-            if entry.cases < self.total and entry.lane.run not in self.search._runs.values():
-                self.search._record(entry.lane, ORIGIN)
+            if entry.cases < self.total and entry.lane.run not in self.search.runs.values():
+                self.search.record(entry.lane, ORIGIN)
 
     def step(self) -> tuple[Point, int] | None:
         """Whom to try next, on how many cases; None when nothing is left that could pay."""
         open_ = [entry.point for entry in self.known.values() if entry.cases < self.total]
-        if self._left() > LAST_SHARE and self._room():
-            if (point := self._best([*open_, *self._new()], complete=False, luck=LUCK)) is not None:
-                entry = self.known.get(_key(point))
-                return point, next(rung for rung in self.rungs if entry is None or rung > entry.cases)
+        early = [*open_, *self._new()] if self._left() > LAST_SHARE and self._room() else []
+        if (point := self._best(early, complete=False, luck=LUCK)) is not None:
+            entry = self.known.get(_key(point))
+            return point, next(rung for rung in self.rungs if entry is None or rung > entry.cases)
         affordable = [point for point in open_ if self._fits(self.known[_key(point)])]
         for luck in (0.0, LUCK):
             if (point := self._best(affordable, complete=True, luck=luck)) is not None:

@@ -4,6 +4,7 @@ What a loop does hangs on scores that nobody knows yet, so each is drawn at rand
 """
 
 import math
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
@@ -17,6 +18,7 @@ from workbench.optimize.copro import Copro
 from workbench.optimize.fewshot import BootstrappedDemos, LabeledDemos, NearestDemos, taught
 from workbench.optimize.gepa import Gepa
 from workbench.optimize.infer_rules import InferredRules
+from workbench.optimize.joint import JointSearch
 from workbench.optimize.mipro import Mipro
 from workbench.optimize.racing import arrange, looks
 from workbench.optimize.random_search import RandomSearch
@@ -38,6 +40,10 @@ REWRITTEN = 0.4
 
 MOST_DROPPED = 0.7
 """The largest share of its candidates that a race drops at a look. An assumption."""
+SHOWN = 4
+"""Demos of a probe that stands for candidates with demos."""
+SAME = 0.5
+"""How likely an agent that solves a case writes what the label says. An assumption."""
 NEW = 0.7
 """How likely a model that writes several instructions writes none twice. An assumption."""
 
@@ -134,7 +140,10 @@ def _bootstrapped(made: Optimizer, setting: Setting) -> Loop:
     trained = len(examples(setting.task.train))
 
     def draw(stream: Random) -> Way:
-        return Way((Visit(0, setting.every, "bootstrapped"),), training=_attempts(stream, made.demos, trained))
+        tried = _attempts(stream, made.demos, trained)
+        # Where the first ones were all solved, the demos may be the labelled ones to the letter.
+        labelled = tried == made.demos and stream.random() < SAME
+        return Way((Visit(0, setting.every, "" if labelled else "bootstrapped"),), training=tried)
 
     return Loop((_shown(setting, made.demos),), draw, LEARNED)
 
@@ -161,6 +170,23 @@ def _racing(made: Optimizer, setting: Setting) -> Loop:
         return Way(tuple(Visit(probe, range(seen[last])) for probe, last in enumerate(survived)))
 
     return Loop(probes, draw, trials=len(probes))
+
+
+def _joint(made: Optimizer, setting: Setting) -> Loop:
+    """Candidates on more and more cases, until the budget ends or nobody could enlarge the front."""
+    assert isinstance(made, JointSearch)
+    rungs = made.rungs(len(setting.every))
+
+    def draw(stream: Random) -> Way:
+        count = round(made.candidates ** stream.random())
+        further = stream.random()
+        visits = []
+        for number in range(count):
+            reached = sum(takewhile(bool, (stream.random() < further for _ in rungs[1:])))
+            visits.append(Visit(stream.randrange(2), range(rungs[reached]), f"{number}"))
+        return Way((Visit(0, setting.every), *visits))
+
+    return Loop((setting.start, _shown(setting, SHOWN)), draw, REWRITTEN, trials=sys.maxsize)
 
 
 def _mipro(made: Optimizer, setting: Setting) -> Loop:
@@ -194,7 +220,7 @@ def _gepa(made: Optimizer, setting: Setting) -> Loop:
     tries what got better there on every validation case. A minibatch without a fault is not rewritten.
     """
     assert isinstance(made, Gepa)
-    most = made.passes * len(setting.every)
+    most, trained = made.passes * len(setting.every), len(examples(setting.task.train))
 
     def draw(stream: Random) -> Way:
         faultless, better, new = stream.uniform(0.0, 0.5), stream.uniform(0.0, 0.7), stream.uniform(0.4, 1.0)
@@ -209,7 +235,8 @@ def _gepa(made: Optimizer, setting: Setting) -> Loop:
                 answers += len(setting.every)
                 visits.append(Visit(0, setting.every, f"{proposals}"))
         # Minibatches come again, and so do instructions: then the question is known.
-        return Way(tuple(visits), round(training * new), proposals)
+        most_new = trained * (1 + _different(stream, proposals))
+        return Way(tuple(visits), min(round(training * new), most_new), proposals)
 
     return Loop((setting.start,), draw, REWRITTEN)
 
@@ -245,7 +272,9 @@ def _simba(made: Optimizer, setting: Setting) -> Loop:
     def draw(stream: Random) -> Way:
         new = [stream.randint(0, made.candidates) for _ in range(made.steps)]
         training = batch * (made.candidates * made.steps + sum(new)) + trained * stream.randint(0, made.candidates + 1)
-        return Way((Visit(0, setting.every, "improved"),), training, proposals=stream.randint(0, sum(new)))
+        known = stream.uniform(0.6, 1.0)  # batches come again, and the last candidates have met some of their cases
+        improved = Visit(0, setting.every, "improved")
+        return Way((improved,), round(training * known), proposals=stream.randint(0, sum(new)))
 
     # It begins without demos and adds them one by one.
     return Loop((_shown(setting, 1), setting.start), draw, REWRITTEN)
@@ -270,7 +299,7 @@ def _rules(made: Optimizer, setting: Setting) -> Loop:
 
 def _different(stream: Random, written: int) -> int:
     """How many of so many texts are different: a model that writes tends to write anew, a weak one repeats itself."""
-    return written if stream.random() < NEW else stream.randint(1, written)
+    return written if stream.random() < NEW or not written else stream.randint(1, written)
 
 
 def _shown(setting: Setting, demos: int) -> AgentSpec:
@@ -294,6 +323,7 @@ LOOPS: Sequence[tuple[type[object], Callable[[Optimizer, Setting], Loop]]] = (
     (BootstrappedDemos, _bootstrapped),
     (RetrievalSearch, _retrieval),
     (RandomSearch, _racing),
+    (JointSearch, _joint),
     (Mipro, _mipro),
     (Gepa, _gepa),
     (Copro, _copro),

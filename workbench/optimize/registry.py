@@ -5,10 +5,12 @@ from typing import NamedTuple
 
 from workbench.core import ConfigError, nearest
 from workbench.lms import EMBEDDED, LMSpec
+from workbench.optimize.blueprint import DEMO_SET, INSTRUCTIONS
 from workbench.optimize.copro import Copro
 from workbench.optimize.fewshot import BootstrappedDemos, LabeledDemos, NearestDemos
 from workbench.optimize.gepa import Gepa
 from workbench.optimize.infer_rules import InferredRules
+from workbench.optimize.joint import JointSearch
 from workbench.optimize.mipro import Mipro
 from workbench.optimize.portfolio import Portfolio
 from workbench.optimize.random_search import RandomSearch
@@ -40,6 +42,10 @@ class Suitability(NamedTuple):
     """In words: what it will change, or what keeps it from that and what to do."""
 
 
+JOINT = (INSTRUCTIONS, DEMO_SET)
+"""What a space may name besides knobs; only `joint_search` knows it."""
+
+
 def _of_retrieval(name: str) -> bool:
     return name.startswith("index.")
 
@@ -50,7 +56,7 @@ def _retrieval(space: Space) -> Optimizer:
 
 
 def _random(space: Space) -> Optimizer:
-    return RandomSearch({name: values for name, values in space.items() if not _of_retrieval(name)})
+    return RandomSearch({name: space[name] for name in space if not _of_retrieval(name) and name not in JOINT})
 
 
 OPTIMIZERS: Mapping[str, Offer] = {
@@ -60,6 +66,7 @@ OPTIMIZERS: Mapping[str, Offer] = {
     "infer_rules": Offer(
         lambda _space: InferredRules(), "demos, and rules read from solved cases", needs_proposer=True
     ),
+    "joint_search": Offer(JointSearch, "configuration and program together, quality against cost and time"),
     "labeled_few_shot": Offer(lambda _space: LabeledDemos(), "demos, the same for every request"),
     "mipro": Offer(lambda _space: Mipro(), "instructions and demos together", needs_proposer=True),
     "nearest_demos": Offer(lambda _space: NearestDemos(), "demos, those most like each request"),
@@ -67,7 +74,8 @@ OPTIMIZERS: Mapping[str, Offer] = {
     "simba": Offer(lambda _space: Simba(), "demos and rules, where answers vary", needs_proposer=True),
     "tune_retrieval": Offer(_retrieval, "the knobs of retrieval; no model is asked", asks=False),
 }
-"""`tune_retrieval` searches the knobs "index.…" of a space, `random_search` all the others; the rest have no knobs."""
+"""`joint_search` searches all of a space, `tune_retrieval` the knobs "index.…", `random_search` all other knobs; the
+rest have none."""
 
 
 def optimizer(name: str, space: Space) -> Optimizer:

@@ -120,7 +120,7 @@ class Search:
     start: AgentSpec
     trials: list[Trial] = field(default_factory=list)
     programs: dict[str, Program] = field(default_factory=dict)
-    _runs: dict[int, Run] = field(default_factory=dict)
+    runs: dict[int, Run] = field(default_factory=dict)
     """What was tried, by the number of the trial."""
 
     @cached_property
@@ -133,23 +133,24 @@ class Search:
 
         Raises: BudgetExceeded when a call no longer fits; what was paid is kept, the trial is not.
         """
-        known = self._known(spec)
-        if known is not None:
+        known = self._last(spec)
+        if known is not None and known.complete:
             return known
-        lane = Lane(spec, self.task.build(spec))
-        self._extend(lane, len(self.cases))
-        return self._record(lane, origin)
+        lane = self._lane(spec)
+        self.extend(lane, len(self.cases))
+        return self.record(lane, origin)
 
     def race(self, specs: Sequence[AgentSpec], *, origin: str, rules: Rules) -> None:
         """Try candidates against each other, case by case; each ends as a trial, whole or with the reason it is not.
 
+        Who was tried whole or dropped before does not run again; who was cut by a budget goes on from there.
         Before what is left of the budget is too little for another look and one whole candidate, the race is called
         off: the best so far is finished first.
 
         Raises: BudgetExceeded when a call no longer fits; complete trials stand, others are kept as far as they came.
         """
-        new = [spec for number, spec in enumerate(specs) if spec not in specs[:number] and self._known(spec) is None]
-        running = [Lane(spec, self.task.build(spec)) for spec in new]
+        running = [self._lane(spec) for number, spec in enumerate(specs) if spec not in specs[:number]]
+        running = [lane for lane in running if not self._settled(lane.spec)]
         clusters = [case.cluster for case in self.cases]
         race = Race(rules, clusters, [lane.agent.digest for lane in running])
         try:
@@ -158,20 +159,20 @@ class Search:
                     self._finish(running, origin)
                     self._weed(running, race, number, origin)
                 for lane in [*running]:
-                    self._extend(lane, cases)
+                    self.extend(lane, cases)
                     if cases == len(self.cases):
                         self._finish(running, origin)
                 self._weed(running, race, number, origin)
         except BudgetExceeded:
             for lane in running:
                 if lane.done:
-                    self._record(lane, origin)
+                    self.record(lane, origin)
             raise
 
     def _finish(self, running: list[Lane], origin: str) -> None:
         """Try the first of those that run on every case; it has then arrived."""
-        self._extend(running[0], len(self.cases))
-        self._record(running.pop(0), origin)
+        self.extend(running[0], len(self.cases))
+        self.record(running.pop(0), origin)
 
     def _weed(self, running: list[Lane], race: Race, look: int, origin: str) -> None:
         """Drop who can't win any more, and put the best in front."""
@@ -180,12 +181,12 @@ class Search:
         if not runners:
             return
         for gone in race.look(look, runners, self._champion()):
-            self._record(lanes.pop(gone.candidate), origin, gone)
+            self.record(lanes.pop(gone.candidate), origin, gone)
         running[:] = [lanes[runner.name] for runner in rank(runners) if runner.name in lanes]
 
     def _affords(self, running: Sequence[Lane], cases: int) -> bool:
         """Whether what is left of the budget is enough for the next look and then for one whole candidate."""
-        runs = [lane.run for lane in running if lane.run is not None] or [*self._runs.values()]
+        runs = [lane.run for lane in running if lane.run is not None] or [*self.runs.values()]
         usages = [episode.usage for run in runs for episode in run.episodes]
         if not usages:
             return True
@@ -201,7 +202,7 @@ class Search:
 
     def _champion(self) -> Runner | None:
         complete = self._complete()
-        return _runner(self.best().agent_digest, self._runs[self.best().number]) if complete else None
+        return _runner(self.best().agent_digest, self.runs[self.best().number]) if complete else None
 
     def spec(self, trial: Trial) -> AgentSpec:
         """A trial's candidate, whole."""
@@ -227,10 +228,19 @@ class Search:
     def _complete(self) -> list[Trial]:
         return [trial for trial in self.trials if trial.complete and trial.score is not None]
 
-    def _known(self, spec: AgentSpec) -> Trial | None:
-        return next((one for one in self.trials if one.complete and self.spec(one) == spec), None)
+    def _last(self, spec: AgentSpec) -> Trial | None:
+        return next((one for one in reversed(self.trials) if self.spec(one) == spec), None)
 
-    def _extend(self, lane: Lane, cases: int) -> None:
+    def _settled(self, spec: AgentSpec) -> bool:
+        last = self._last(spec)
+        return last is not None and (last.complete or last.dropped is not None)
+
+    def _lane(self, spec: AgentSpec) -> Lane:
+        """A candidate with what it was tried on before: no question is asked again."""
+        last = self._last(spec)
+        return Lane(spec, self.task.build(spec), None if last is None else self.runs[last.number])
+
+    def extend(self, lane: Lane, cases: int) -> None:
         """Try a candidate on the cases up to the given one that it has not met."""
         if lane.done >= cases:
             return
@@ -247,7 +257,7 @@ class Search:
         paid = _as_paid(run, tally.calls())
         lane.run = paid if lane.run is None else _joined(lane.run, paid)
 
-    def _record(self, lane: Lane, origin: str, dropped: Elimination | None = None) -> Trial:
+    def record(self, lane: Lane, origin: str, dropped: Elimination | None = None) -> Trial:
         """Keep what a candidate was tried on as a trial."""
         spec, run = lane.spec, lane.run
         assert run is not None, "it was tried"
@@ -270,7 +280,7 @@ class Search:
             model_seconds=sum(episode.usage.model_milliseconds for episode in episodes) / len(episodes) / 1000,
             dropped=dropped,
         )
-        self._runs[trial.number] = run
+        self.runs[trial.number] = run
         self.trials.append(trial)
         self.task.on_trial(trial)
         return trial

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-_FIRST_TRIES, _TRIES = 24, 8
+_FIRST_TRIES, _TRIES = 100, 40
 """How many length scales are tried at first, and whenever there is a good deal more to learn from."""
 _GROWTH = 1.15
 _JITTER = 1e-9

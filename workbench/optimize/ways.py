@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from workbench.agents import AgentSpec
 from workbench.core import Case, stream
 from workbench.optimize.loops import Loop, Setting, Way, loop_of, start_loop
+from workbench.optimize.registry import OPTIMIZERS
 from workbench.optimize.weighing import Asking, Question, weigh
 from workbench.retrieval import Index
 
@@ -21,7 +23,9 @@ MOST_STARTS = 3
 """Agents that an optimizer may be handed by those before it: which one is drawn."""
 MOVES = 0.6
 """How likely tuned retrieval finds another tool for any request at all. An assumption."""
-START = "start"
+AGAIN = 0.5
+"""How likely the members of a portfolio find something better, and begin again. An assumption."""
+START, PORTFOLIO = "start", "portfolio"
 
 Floats = NDArray[np.float64]
 Asked = tuple[str, str, int]
@@ -53,33 +57,38 @@ class Ways:
 
 
 def draw_ways(
-    setting: Setting, names: Sequence[str], *, index: Index, free: Callable[[Collection[str]], Collection[str]]
+    setting: Setting,
+    names: Sequence[str],
+    *,
+    index: Index,
+    free: Callable[[Collection[str]], Collection[str]],
+    portfolio: bool = False,
 ) -> Ways:
-    """Draw how the optimizers of these names may go about it, one after the other.
+    """Draw how the optimizers of these names may go about it, one after the other or as a portfolio.
 
     `free` says which of some questions cost nothing, since they are answered already.
     Raises: OptimizeError if a prompt can't be written or an optimizer can't work with the setting.
     """
-    sources = _sources(setting, names)
+    sources = _shared(setting, names) if portfolio else _sources(setting, names)
     scale = _Scale(setting.cases, index)
-    for probe in (probe for _, loops in sources for loop in loops for probe in loop.probes):
+    for probe in (probe for source in sources for loop in source.loops for probe in loop.probes):
         scale(probe)
     asked = scale.questions
     sampled = setting.start.lm.temperature > 0  # the second asking of a sampled question is another question
     known = frozenset() if sampled else frozenset(free(sorted({question.key for question in asked})))
     found = [_Draw(scale, known, sampled, stream(setting.task.seed, "ways", f"{n}")).go(sources) for n in range(DRAWS)]
     return Ways(
-        names=tuple(name for name, _ in sources),
+        names=tuple(source.name for source in sources),
         calls=np.array([[part.calls for part in parts] for parts in found]).T.astype(np.float64),
         prompt_bytes=np.array([[part.prompt_bytes for part in parts] for parts in found]).T.astype(np.float64),
         proposals=np.array([[part.proposals for part in parts] for parts in found]).T.astype(np.float64),
-        vagueness=np.array([[loops[0].vagueness if loops else 1.0] for _, loops in sources]),
+        vagueness=np.array([[max((loop.vagueness for loop in one.loops), default=1.0)] for one in sources]),
         variety=np.array(
-            [[_variety([scale(probe) for loop in loops for probe in loop.probes])] for _, loops in sources]
+            [[_variety([scale(probe) for loop in one.loops for probe in loop.probes])] for one in sources]
         ),
         reserved=float(np.mean([one.most_tokens - one.prompt_bytes for one in asked])) if asked else 0.0,
-        unknown=frozenset(name for name, loops in sources if not loops),
-        trials=tuple(loops[0].trials if loops else sys.maxsize for _, loops in sources),
+        unknown=frozenset(source.name for source in sources if not source.loops),
+        trials=tuple(source.trials for source in sources),
     )
 
 
@@ -88,15 +97,34 @@ def _variety(weighed: Sequence[Sequence[Asking]]) -> float:
     return float(np.std(np.log([size for size in sizes if size]))) if any(sizes) else 0.0
 
 
-Source = tuple[str, tuple[Loop, ...]]
-"""A part of the search, and its loop for each agent that it may begin with; none if it is unknown."""
+class Source(NamedTuple):
+    """A part of the search."""
+
+    name: str
+    loops: tuple[Loop, ...]
+    """Its loop for each agent that it may begin with; none if it is unknown."""
+    together: bool = False
+    """True for a portfolio: all the loops take part, and begin again as long as something better is found."""
+
+    @property
+    def trials(self) -> int:
+        """After so many it is through."""
+        return self.loops[0].trials if self.loops and not self.together else sys.maxsize
+
+
+def _shared(setting: Setting, names: Sequence[str]) -> list[Source]:
+    """What asks nobody comes first; then the others as one part, which all begin with the same agent."""
+    first = [name for name in names if not OPTIMIZERS[name].asks]
+    loops = [loop_of(name, setting) for name in names if name not in first]
+    known = tuple(loop for loop in loops if loop is not None)
+    return [*_sources(setting, first), Source(PORTFOLIO, known if all(loops) else (), together=True)]
 
 
 def _sources(setting: Setting, names: Sequence[str]) -> list[Source]:
-    starts, found = [setting], [(START, (start_loop(setting),))]
+    starts, found = [setting], [Source(START, (start_loop(setting),))]
     for name in names:
         loops = tuple(loop for loop in (loop_of(name, one) for one in starts[:MOST_STARTS]) if loop is not None)
-        found.append((_distinct(name, found), loops))
+        found.append(Source(_distinct(name, found), loops))
         if loops and not loops[0].retrieves:
             starts.append(replace(setting, start=loops[0].probes[-1]))
     return found
@@ -104,7 +132,7 @@ def _sources(setting: Setting, names: Sequence[str]) -> list[Source]:
 
 def _distinct(name: str, found: Sequence[Source]) -> str:
     """The name, numbered where an optimizer comes again."""
-    before = sum(one.partition(" ")[0] == name for one, _ in found)
+    before = sum(one.name.partition(" ")[0] == name for one in found)
     return f"{name} {before + 1}" if before else name
 
 
@@ -158,28 +186,36 @@ class _Draw:
 
     def go(self, sources: Sequence[Source]) -> list[_Part]:
         """Every part in order."""
-        return [self._part(name, loops) for name, loops in sources]
+        return [self._part(source) for source in sources]
 
-    def _part(self, name: str, loops: tuple[Loop, ...]) -> _Part:
-        if not loops:
+    def _part(self, source: Source) -> _Part:
+        if not source.loops:
             return self._unknown()
-        loop = self.stream.choice(loops)
+        if not source.together:
+            return self._step(source.name, self.stream.choice(source.loops))
+        found = [self._step(f"{source.name} {number}", loop) for number, loop in enumerate(source.loops)]
+        while self.stream.random() < AGAIN:  # with a better agent, so with other questions
+            found += [self._step(f"{source.name} {len(found)}", loop, own="again") for loop in source.loops]
+        return _Part(*(sum(getattr(part, name) for part in found) for name in ("calls", "prompt_bytes", "proposals")))
+
+    def _step(self, name: str, loop: Loop, own: str = "") -> _Part:
         if loop.retrieves:
             places = range(len(self.scale.cases))
             share = self.stream.random() if self.stream.random() < MOVES else 0.0
             quiet = self.stream.uniform(0.0, loop.abstains)
             self.moved = frozenset(place for place in places if self.stream.random() < share)
             self.silent = frozenset(place for place in places if self.stream.random() < quiet)
-        return self._walk(name, loop, loop.draw(self.stream))
+        way = loop.draw(self.stream)
+        visits = [visit._replace(own=f"{name} {own}{visit.own}") if visit.own or own else visit for visit in way.visits]
+        return self._walk(loop, way._replace(visits=tuple(visits)))
 
-    def _walk(self, name: str, loop: Loop, way: Way) -> _Part:
+    def _walk(self, loop: Loop, way: Way) -> _Part:
         part = _Part(proposals=way.proposals)
         for visit in way.visits:
-            own = f"{name} {visit.own}" if visit.own else ""
             askings = self.scale(loop.probes[visit.probe])
             for place in visit.places:
                 if place not in self.silent:
-                    self._ask(part, askings[place % len(askings)], place, own)
+                    self._ask(part, askings[place % len(askings)], place, visit.own)
         self._train(part, loop, way.training)
         return part
 

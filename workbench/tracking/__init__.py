@@ -23,7 +23,7 @@ os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
 from workbench.tracking.kpis import log_kpis, log_page
 from workbench.tracking.outcome import log_outcome
 from workbench.tracking.page import render_run_page
-from workbench.tracking.plots import draw_operating_curve, draw_report
+from workbench.tracking.plots import Mark, draw_front, draw_operating_curve, draw_report
 from workbench.tracking.records import DataLog, ExperimentLog, Outcome, PromptLog, RunLog, describe_data
 from workbench.tracking.registry import register_package, register_prompt
 from workbench.tracking.reviews import ReviewQueue, read_reviews, send_for_review
@@ -36,6 +36,7 @@ __all__ = [
     "RUNS",
     "DataLog",
     "ExperimentLog",
+    "Mark",
     "Outcome",
     "PromptLog",
     "ReviewQueue",
@@ -43,6 +44,7 @@ __all__ = [
     "ScorerMetric",
     "Store",
     "describe_data",
+    "draw_front",
     "draw_operating_curve",
     "draw_report",
     "finish",

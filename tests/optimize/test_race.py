@@ -1,0 +1,101 @@
+"""A search lets candidates race: no answer is paid twice, and each ends as a trial, whole or with a reason."""
+
+from itertools import pairwise
+
+import pytest
+import towns
+
+from workbench.core import Budget, BudgetExceeded, OptimizeError
+from workbench.lms import CallStore, LMSpec, scope
+from workbench.optimize import Optimized, RandomSearch, Search, optimize
+
+
+def race(world: towns.World, candidates: int = 8) -> Optimized:
+    """Candidates over twelve cases, with looks after 3, 5 and 8."""
+    with scope(run=towns.RUN):
+        return optimize(towns.start(), [RandomSearch(towns.SPACE, candidates=candidates, first_cases=3)], world.task)
+
+
+def test_each_candidate_ends_as_one_trial(store: CallStore) -> None:
+    """Those that were dropped say why; the others were tried whole, and the best of them wins."""
+    found = race(towns.World(store=store))
+    tried = found.trials[1:]
+
+    assert 8 == len(tried) == len({trial.agent_digest for trial in tried})
+    assert [trial.dropped is None for trial in tried] == [trial.complete for trial in tried]
+    assert tuple(trial.dropped for trial in tried if not trial.complete) == found.dropped
+    assert {3, 5, 8, 12} >= {trial.cases for trial in tried}
+    assert len(found.dropped) >= 2
+    assert (1.0, True) == (found.best.score, found.best.complete)
+    for trial in found.trials:
+        if trial.dropped is not None:
+            assert (trial.agent_digest, trial.cases) == (trial.dropped.candidate, trial.dropped.cases)
+
+
+def test_all_meet_the_same_cases_in_the_same_order_and_none_is_asked_twice(store: CallStore) -> None:
+    """A candidate that was dropped met the first cases of those that the others met."""
+    found = race(towns.World(store=store))
+    ledger = store.frame(towns.RUN)
+    met = [ledger.filter(ledger["candidate"] == trial.agent_digest[:12])["case_id"].to_list() for trial in found.trials]
+    by_size = sorted(met, key=len)
+
+    assert all(len(ids) == len(set(ids)) == trial.cases for ids, trial in zip(met, found.trials, strict=True))
+    assert {line.case_id for line in towns.VAL} == set(by_size[-1])
+    assert all(set(one) <= set(other) for one, other in pairwise(by_size))
+
+
+def test_a_sampling_model_is_not_asked_the_same_again() -> None:
+    """Where the second asking would be another question, a survivor keeps the answers of its first cases."""
+    world = towns.World()
+    start = towns.start().model_copy(update={"lm": LMSpec(model="scripted", temperature=1.0)})
+    with scope(run=towns.RUN):
+        found = optimize(start, [RandomSearch(towns.SPACE, candidates=4, first_cases=3)], world.task)
+
+    assert world.calls == sum(trial.cases for trial in found.trials)
+
+
+@pytest.mark.parametrize("calls", [12, 23, 24, 30, 41, 60])
+def test_the_budget_may_end_anywhere(calls: int, store: CallStore) -> None:
+    """The best complete trial stands; where one whole candidate is affordable after the start, one is tried whole."""
+    found = race(towns.World(store=store, budget=Budget(calls=calls)))
+    complete = [trial for trial in found.trials if trial.complete]
+
+    assert "budget 'calls'" in found.stopped
+    assert found.best in complete
+    assert (len(complete) > 1) == (calls >= 24)
+    assert found.spent.calls <= calls
+
+
+def test_what_was_dropped_can_be_read_again(store: CallStore) -> None:
+    """From the record alone."""
+    found = race(towns.World(store=store))
+
+    assert found == Optimized.model_validate_json(found.model_dump_json())
+    assert all(one.reason.startswith(("beaten by", "behind")) for one in found.dropped)
+
+
+def test_an_empty_space_is_refused(store: CallStore) -> None:
+    """With what to add."""
+    with pytest.raises(OptimizeError, match=r"random_search: the space names no knob; add some under optimize\.space"):
+        optimize(towns.start(), [RandomSearch({})], towns.World(store=store).task)
+
+
+def test_a_race_that_was_cut_goes_on_from_there() -> None:
+    """With a higher budget only what was under way is asked again, although no store keeps answers.
+
+    Who was dropped stays dropped.
+    """
+    world = towns.World(budget=Budget(calls=41))
+    search, racing = Search(world.task, towns.start()), RandomSearch(towns.SPACE, candidates=6, first_cases=3)
+    search.attempt(towns.start(), origin="start")
+    with pytest.raises(BudgetExceeded):
+        racing(towns.start(), search)
+    cut, dropped = world.calls, {trial.agent_digest for trial in search.trials if trial.dropped}
+    world.meter.budget = Budget(calls=1000)
+    racing(towns.start(), search)
+    last = {trial.agent_digest: trial for trial in search.trials}
+
+    assert cut == 41
+    assert 0 <= world.calls - sum(trial.cases for trial in last.values()) < 3
+    assert dropped == {digest for digest in dropped if last[digest].dropped}
+    assert all(trial.complete or trial.dropped for trial in last.values())
