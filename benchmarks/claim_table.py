@@ -204,9 +204,8 @@ def read_table(*, val: int, test: int, abstracts: int | None = None) -> Table:
     Raises: DataError if the shared data is not there.
     """
     folder = shared("scifact")
-    documents = [
-        Document(doc_id=row["_id"], title=row["title"], text=row["text"]) for row in _rows(folder / "corpus.jsonl.gz")
-    ]
+    rows = _rows(folder / "corpus.jsonl.gz")
+    documents = [Document(doc_id=row["_id"], title=row["title"], text=row["text"]) for row in rows]
     entry = load_registry().entry("minilm_tokenizer")
     path = next(fetch(entry, cache=default_cache()).rglob("tokenizer.json"))
     tokenizer = Tokenizer.from_file(str(path))
@@ -215,9 +214,8 @@ def read_table(*, val: int, test: int, abstracts: int | None = None) -> Table:
     train, held_out = (_qrels(folder / name) for name in ("qrels.train.tsv.gz", "qrels.tsv.gz"))
     order = sorted(train)
     stream(SEED, "claims").shuffle(order)
-    wanted = {one for name in order[:val] for one in train[name]} | {
-        one for name in sorted(held_out)[:test] for one in held_out[name]
-    }
+    judged_docs = [*(train[name] for name in order[:val]), *(held_out[name] for name in sorted(held_out)[:test])]
+    wanted = {one for named in judged_docs for one in named}
     documents = sorted(documents, key=lambda document: document.doc_id not in wanted)[:abstracts]
     places = {document.doc_id: place for place, document in enumerate(documents)}
     tokens = _count(tokenizer, [document.text for document in documents])

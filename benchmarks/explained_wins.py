@@ -179,10 +179,15 @@ def main(arguments: Sequence[str]) -> int:
             return 2
         finally:
             store.close()
+    return report(found, problem, options, time.perf_counter() - began)
+
+
+def report(found: Outcome, problem: Problem, options: argparse.Namespace, seconds: float) -> int:
+    """Print and write what was measured; the exit code."""
     print(render_explanation(found.explanation))
     label = "scripted" if options.scripted else "embedded model"
     print(f"label: {label}, real requests; Berkeley Function-Calling Leaderboard v4 (Apache-2.0)")
-    print(f"{len(problem.test)} held-out cases, seed {options.seed}, {time.perf_counter() - began:.0f} s")
+    print(f"{len(problem.test)} held-out cases, seed {options.seed}, {seconds:.0f} s")
     for one in (found.winner, found.smallest, found.difference):
         print(render_comparison(one).rstrip())
     met = found.kept >= KEPT and found.saved >= SAVED

@@ -1,7 +1,7 @@
 """Runs and rules into a verdict, every finding with its reason in words."""
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 
 from workbench.core import Basis, ConfigError, EvaluationError, Finding, Run, Status, Verdict, digest_json, short
@@ -41,13 +41,7 @@ def check(
     no rule.
     """
     terms = terms or Terms()
-    if not rules:
-        raise ConfigError("gate: has no rule, and silence is not a pass; give at least one")
-    measured = {name: match.challenger.header.metrics for name, match in suites.items()}
-    named = {name: {*metrics, *(rule.metric for rule in rules)} for name, metrics in measured.items()}
-    check_names(rules, [rule.metric for rule in rules], champion.header.agent, named)
-    check_waivers(terms.waivers, rules)
-    check_looks(rules, len({*champion.clusters.values()}), terms.correction)
+    _check_rules(rules, champion, terms, suites)
     early = look(rules, challenger=challenger, champion=champion, seed=seed, alpha=terms.alpha)
     same = champion.on(challenger.clusters) if early.decisions else champion
     matches = {"": Match(champion=same, challenger=challenger), **suites}
@@ -60,6 +54,16 @@ def check(
     findings, notes = waive(settle(rules, evidence, terms, early), terms)
     runs = Trial(champion, challenger, terms.alpha, seed)
     return _verdict(rules, runs, terms, findings, tuple(note for note in (*notes, early.note) if note), suites)
+
+
+def _check_rules(rules: Sequence[Rule], champion: Run, terms: Terms, suites: Collection[str]) -> None:
+    """Do nothing if the rules fit together, and to what they are about; a metric that a run lacks is found later."""
+    if not rules:
+        raise ConfigError("gate: has no rule, and silence is not a pass; give at least one")
+    metrics = {rule.metric for rule in rules}
+    check_names(rules, metrics, champion.header.agent, dict.fromkeys(suites, metrics))
+    check_waivers(terms.waivers, rules)
+    check_looks(rules, len({*champion.clusters.values()}), terms.correction)
 
 
 def on_test(rules: Sequence[Rule], *, challenger: Run, champion: Run, seed: int, terms: Terms) -> tuple[Finding, ...]:

@@ -6,6 +6,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
+import dspy
+
 from workbench.agents import Agent
 from workbench.core import (
     Case,
@@ -87,7 +89,6 @@ def try_suite(suite: Path, candidate: Candidate, workspace: Workspace, *, repeat
 
     Raises: DataError if the suite can't be read or fails its check: what it measures would mean something else.
     """
-    worlds = known_worlds()
     evalset, agent = trusted_suite(suite), candidate.agent
     catalogue = agent.index.corpus if agent.spec.pattern == "tool_call" else None
     request = EvaluationRequest(
@@ -102,16 +103,14 @@ def try_suite(suite: Path, candidate: Candidate, workspace: Workspace, *, repeat
     graders = bind_metrics(request.metrics, catalogue, extra=candidate.scorers)
     header = request.header(graders)
     folder = workspace.folder / "runs" / f"{evalset.name}-{short(digest_json([header.digest, repeats]))}"
-    tried = InWorld(
-        agent,
-        evalset.test,
-        worlds=worlds,
-        connect=lambda model: candidate.connect(LMSpec(model=model, max_tokens=USER_TOKENS), store=candidate.store),
-    )
+
+    def user(model: str) -> dspy.LM:
+        return candidate.connect(LMSpec(model=model, max_tokens=USER_TOKENS), store=candidate.store)
+
     workspace.progress.stage("evaluate", skipped=False)
     with scope(run=folder.name, candidate=short(agent.digest)):
         run = evaluate(
-            tried,
+            InWorld(agent, evalset.test, worlds=known_worlds(), connect=user),
             evalset.test,
             request=request,
             graders=graders,
