@@ -3,4 +3,4 @@
 Each module is a command that prints a table and exits 0 only if its target is met by what it just measured.
 """
 
-import workbench as workbench  # its offline switches must be set before any other library is imported
+import pipelines as pipelines  # its offline switches must be set before any other library is imported

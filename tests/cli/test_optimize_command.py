@@ -59,7 +59,7 @@ class Desk:
         bench = Bench(read_experiment(self.file), Workspace(self.workspace, self.notes), connect=self.connect)
         bench.data = BfclData(cases=CASES, tools=TOOLS, offered={}, skipped=())
         verb, *rest = words
-        target = [] if verb == "show" else [str(self.file)]
+        target = [] if verb in ("show", "front") else [str(self.file)]
         with surrounded(Surroundings(connect=self.connect, benches={order: bench})):
             return CliRunner().invoke(
                 app, ["optimize", verb, *target, *rest, "--workspace", str(self.workspace)], catch_exceptions=False
@@ -172,3 +172,21 @@ def test_the_trials_of_a_running_search_are_said_as_they_end(desk: Desk) -> None
     assert re.fullmatch(r"trial 0 start: 0\.\d+ .*on 10 of 10 cases, \d+ tokens a case \(as it begins\)", trial)
     assert re.fullmatch(r"  best so far 0\.\d+ .*\(trial 0\); 1 tried on all cases, 0 dropped", best)
     assert re.fullmatch(r"  spent \d+ calls, .*; left \d+ calls; in the end 24 calls, .* tokens", spent)
+
+
+def test_a_front_and_an_explanation_come_from_the_last_search(desk: Desk, tmp_path: Path) -> None:
+    """The front needs no model; an explanation asks only for variants that the search did not try, within a budget."""
+    desk.type("run")
+    asked = desk.engine.calls
+    front = desk.type("front", "--json")
+    drawn = desk.type("front", "small.yaml", "--plot", str(tmp_path / "front.png"))
+    explained = desk.type("explain", "--json")
+
+    assert {"on", "perhaps", "off"} >= {point["standing"] for point in json.loads(front.stdout)["points"]}
+    assert "task_success" in drawn.stdout
+    assert b"PNG" == (tmp_path / "front.png").read_bytes()[1:4]
+    found = json.loads(explained.stdout)
+    assert found["gain"]["difference"] > 0
+    assert "demos" in {effect["edit"] for effect in found["effects"]}
+    assert asked <= desk.engine.calls <= asked + 24
+    assert 2 == CliRunner().invoke(app, ["optimize", "front", "smal", "--workspace", str(desk.workspace)]).exit_code

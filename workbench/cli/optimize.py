@@ -97,7 +97,7 @@ def show_searches(
     from workbench.cli.render import show
     from workbench.lab.trials import find_searches, render_search
 
-    found = find_searches(workspace, experiment)
+    found = find_searches(workspace, _name(experiment))
     data = [{"folder": one.folder.name, "begun": one.begun, "tried": one.tried, "best": one.best} for one in found]
     show("\n".join(map(render_search, found)), data, as_json=as_json)
 
@@ -114,7 +114,7 @@ def front(
     from workbench.lab.trials import find_searches
     from workbench.optimize import pareto_front, render_front
 
-    search = find_searches(workspace, experiment)[-1]
+    search = find_searches(workspace, _name(experiment))[-1]
     found = pareto_front(search.trials)
     if plot is not None:
         from workbench.lab.front_plot import plot_front
@@ -178,6 +178,11 @@ def _bench(experiment: Path, workspace: Path, seed: int | None, mirror: Path | N
     order = Order(path=str(experiment), workspace=str(workspace), seed=seed, mirror=mirrored)
     with Terminal() as progress, surrounded(watched_by(progress)):
         yield bench(order)
+
+
+def _name(experiment: str | None) -> str | None:
+    """The name of an experiment, also where its file was typed."""
+    return Path(experiment).stem if experiment is not None and experiment.endswith((".yaml", ".yml")) else experiment
 
 
 def _close(experiment: Path, workspace: Path, folder: Path, *, as_json: bool) -> None:

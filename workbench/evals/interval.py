@@ -88,7 +88,8 @@ def wilson(share: float, size: float, quantile: float) -> Interval:
     """
     centre = (share + quantile**2 / (2 * size)) / (1 + quantile**2 / size)
     spread = quantile / (1 + quantile**2 / size) * math.sqrt(share * (1 - share) / size + (quantile / (2 * size)) ** 2)
-    return Interval(max(0.0, centre - spread), min(1.0, centre + spread))
+    # At the ends the formula gives 0 and 1 but for the last bit, which would be shown.
+    return Interval(max(0.0, centre - spread) if share else 0.0, min(1.0, centre + spread) if share < 1 else 1.0)
 
 
 def mean_interval(values: Floats, clusters: Codes, alpha: float) -> Interval:
