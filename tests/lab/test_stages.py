@@ -142,6 +142,6 @@ def _paid(path: Path) -> int:
     store = CallStore(path)
     try:
         ledger = store.frame()
-        return int((~ledger["cached"] & ledger["run"].str.starts_with("optimize-")).sum())
+        return int((~ledger["cached"] & ledger["run"].str.starts_with("search-")).sum())
     finally:
         store.close()
