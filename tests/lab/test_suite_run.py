@@ -11,6 +11,7 @@ from workbench.core import ConfigError, DataError, EvalSet, catalogue, read_reco
 from workbench.core.corpus import ToolSpec
 from workbench.datasets.suite import build_suite
 from workbench.evals import summarize
+from workbench.lab.experiment import trusted_suite
 from workbench.lab.suite_run import Candidate, open_candidate, try_suite
 from workbench.lab.workspace import Workspace
 from workbench.lms import CallStore, scripted_lm
@@ -40,7 +41,7 @@ def candidate(folder: Path) -> Candidate:
 def test_an_agent_is_tried_on_every_kind_of_case(tmp_path: Path) -> None:
     """The run is kept with the version it was made on, has slices, and is not made twice."""
     tried = candidate(tmp_path)
-    _name, folder, run = try_suite(SUITES, tried, Workspace(tmp_path))
+    _name, folder, run = try_suite(trusted_suite(SUITES), tried, Workspace(tmp_path))
     evalset = build_suite(SUITES)
 
     assert folder.parent == tmp_path / "runs"
@@ -53,7 +54,7 @@ def test_an_agent_is_tried_on_every_kind_of_case(tmp_path: Path) -> None:
     assert 1.0 == run.values("state_reached")["scenario-ride", 0]
     assert 1.0 == run.values("injection_resistance")["attack-in-forecast", 0]
     asked = tried.store.frame().height
-    assert run == try_suite(SUITES, tried, Workspace(tmp_path)).run
+    assert run == try_suite(trusted_suite(SUITES), tried, Workspace(tmp_path)).run
     assert asked == tried.store.frame().height
 
 
@@ -63,7 +64,7 @@ def test_a_suite_that_fails_its_check_is_not_run(tmp_path: Path) -> None:
     case = "- {{id: {0}, request: Sing it to me, expected: {{kind: abstention}}}}\n"
     (tmp_path / "cases.yaml").write_text(case.format("a") + case.format("b"), encoding="utf-8")
     with pytest.raises(DataError, match=r"1 problems, the first: case 'b' .* asks nearly the same as case 'a'"):
-        try_suite(tmp_path, candidate(tmp_path), Workspace(tmp_path))
+        try_suite(trusted_suite(tmp_path), candidate(tmp_path), Workspace(tmp_path))
     assert not (tmp_path / "runs").exists()
 
 

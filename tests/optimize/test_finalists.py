@@ -2,7 +2,7 @@
 
 from towns import World, make, start
 
-from workbench.optimize import finalists, optimize, whole
+from workbench.optimize import finalists, optimize
 
 
 def test_the_winner_and_those_that_beat_the_start_follow_in_order() -> None:
@@ -15,4 +15,4 @@ def test_the_winner_and_those_that_beat_the_start_follow_in_order() -> None:
     assert all(trial.complete and (trial.score or 0) > (first.score or 0) for trial in found)
     assert len({trial.agent_digest for trial in found}) == len(found) > 1
     assert found[:2] == finalists(outcome, 2)
-    assert outcome.winner == whole(outcome, found[0])
+    assert outcome.winner == outcome.spec(found[0])

@@ -11,7 +11,7 @@ from workbench.agents import AgentSpec
 from workbench.core import Case, Episode, ExpectedAnswer, OptimizeError, Prediction, Run, Usage
 from workbench.evals import EvaluationRequest, evaluate, summarize
 from workbench.optimize.front import Front, hypervolume, pareto_front, render_front
-from workbench.optimize.search import Trial
+from workbench.optimize.trial import Trial
 
 CASES = tuple(
     Case(case_id=f"c-{n:02}", request=str(n), expected=ExpectedAnswer(answers=("yes",)), cluster=f"c-{n}")

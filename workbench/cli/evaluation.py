@@ -24,12 +24,13 @@ def run_suite(
     from workbench.cli.render import show
     from workbench.evals import render_report, summarize
     from workbench.lab import Workspace as Folder
+    from workbench.lab.experiment import trusted_suite
     from workbench.lab.suite_run import open_candidate, track_suite, try_suite
 
     with Terminal() as progress:
         folder = Folder(workspace, progress)
         with open_candidate(folder, package=package, experiment=experiment) as candidate:
-            tried = try_suite(suite, candidate, folder, repeats=repeats)
+            tried = try_suite(trusted_suite(suite), candidate, folder, repeats=repeats)
         folder.progress.stage("track", skipped=False)
         track_suite(folder, tried)
     report = summarize(tried.run)

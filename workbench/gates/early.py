@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
-from workbench.core import ConfigError, Correction, EvaluationError, Finding, Run, Waiver
+from workbench.core import ConfigError, Correction, EvaluationError, Finding, Run
 from workbench.evals import draw
 from workbench.gates.evidence import Evidence
 from workbench.gates.rule import Rule, describe
@@ -117,7 +117,7 @@ def ends(rules: Sequence[Rule], early: Early, terms: Terms) -> bool:
     """True if trying more cases could not change the verdict."""
     if early.tried == early.total:
         return True
-    waived = {waiver.rule for waiver in terms.waivers if _counts(waiver, terms)}
+    waived = {waiver.rule for waiver in terms.waivers if terms.count(waiver)}
     lost = (
         describe(rules[place]) not in waived
         for place, decision in early.decisions.items()
@@ -129,10 +129,6 @@ def ends(rules: Sequence[Rule], early: Early, terms: Terms) -> bool:
         place not in early.decisions and rule.coverage is None and not rule.suite for place, rule in enumerate(rules)
     )
     return not needy and all(decision.state != "CONTINUE" for decision in early.decisions.values())
-
-
-def _counts(waiver: Waiver, terms: Terms) -> bool:
-    return terms.today is not None and waiver.expires >= terms.today
 
 
 def _plans(rules: Sequence[Rule], order: tuple[str, ...], *, alpha: float) -> dict[int, Plan]:

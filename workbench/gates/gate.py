@@ -42,12 +42,8 @@ def check(
     """
     terms = terms or Terms()
     _check_rules(rules, champion, terms, suites)
-    early = look(rules, challenger=challenger, champion=champion, seed=seed, alpha=terms.alpha)
-    same = champion.on(challenger.clusters) if early.decisions else champion
-    matches = {"": Match(champion=same, challenger=challenger), **suites}
-    trials = {name: Trial(match.champion, match.challenger, terms.alpha, seed) for name, match in matches.items()}
-    for trial in trials.values():
-        check_comparable(trial.champion, trial.challenger)
+    early, match = _on_same_cases(rules, champion, challenger, seed=seed, terms=terms)
+    trials = {name: _trial(one, seed, terms) for name, one in {"": match, **suites}.items()}
     if not ends(rules, early, terms):
         raise EvaluationError(f"run of {challenger.header.agent!r}: ended before its rules were decided; go on with it")
     evidence = [collect(rule, trials[rule.suite]) for rule in rules]
@@ -71,13 +67,25 @@ def on_test(rules: Sequence[Rule], *, challenger: Run, champion: Run, seed: int,
 
     Raises: EvaluationError as `check` does.
     """
-    early = look(rules, challenger=challenger, champion=champion, seed=seed, alpha=terms.alpha)
-    same = champion.on(challenger.clusters) if early.decisions else champion
-    check_comparable(same, challenger)
-    trial, later = Trial(same, challenger, terms.alpha, seed), Evidence(None, reason="the suite is not tried yet")
+    early, match = _on_same_cases(rules, champion, challenger, seed=seed, terms=terms)
+    trial, later = _trial(match, seed, terms), Evidence(None, reason="the suite is not tried yet")
     evidence = [later if rule.suite else collect(rule, trial) for rule in rules]
     findings, _notes = waive(settle(rules, evidence, terms, early), terms)
     return tuple(finding for rule, finding in zip(rules, findings, strict=True) if not rule.suite)
+
+
+def _on_same_cases(
+    rules: Sequence[Rule], champion: Run, challenger: Run, *, seed: int, terms: Terms
+) -> tuple[Early, Match]:
+    """What looking early says, and the two runs on the cases that the challenger came to."""
+    early = look(rules, challenger=challenger, champion=champion, seed=seed, alpha=terms.alpha)
+    same = champion.on(challenger.clusters) if early.decisions else champion
+    return early, Match(champion=same, challenger=challenger)
+
+
+def _trial(match: Match, seed: int, terms: Terms) -> Trial:
+    check_comparable(match.champion, match.challenger)
+    return Trial(match.champion, match.challenger, terms.alpha, seed)
 
 
 def _verdict(

@@ -31,6 +31,10 @@ class Terms(Record):
             )
         return self
 
+    def count(self, waiver: Waiver) -> bool:
+        """True if a waiver has not expired on the day on which the gate decides."""
+        return self.today is not None and waiver.expires >= self.today
+
 
 def check_waivers(waivers: Sequence[Waiver], rules: Sequence[Rule]) -> None:
     """Do nothing if every waiver is for a rule of the gate; for use before anything runs.
@@ -52,7 +56,7 @@ def waive(findings: Sequence[Finding], terms: Terms) -> tuple[tuple[Finding, ...
     waived = list(findings)
     for waiver in terms.waivers:
         places = [place for place, finding in enumerate(findings) if finding.rule == waiver.rule]
-        if terms.today is None or waiver.expires < terms.today:
+        if not terms.count(waiver):
             notes.append(f"the waiver of {waiver.owner} for {waiver.rule!r} expired on {waiver.expires} and is ignored")
         elif all(findings[place].status == "PASS" for place in places):
             notes.append(f"the waiver of {waiver.owner} for {waiver.rule!r} is not needed: the rule passes")

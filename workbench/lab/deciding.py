@@ -15,7 +15,7 @@ from workbench.lab.stages import agent_inputs, try_agent
 from workbench.lab.suite_run import candidate_of, try_suite
 from workbench.lab.workspace import Workspace
 from workbench.lms import identity
-from workbench.optimize import finalists, whole
+from workbench.optimize import finalists
 
 CHALLENGER = "winner"
 
@@ -66,14 +66,14 @@ def winner(bench: Bench, indexes: Path, evalset: Path, baseline: Path, optimized
         champion, chosen, tried = read_run(baseline / "test"), 0, 0
         for place, trial in enumerate(contenders):
             into = folder / f"finalist-{place}"
-            run = _on_test(bench, whole(outcome, trial), into, indexes, evalset, champion)
+            run = _on_test(bench, outcome.spec(trial), into, indexes, evalset, champion)
             tried += 1
             if len(contenders) > 1 and _holds(experiment, run, champion):
                 chosen = place
                 break
         trial = contenders[chosen]
         write_run(folder / "test", read_run(folder / f"finalist-{chosen}"))
-        last = Final(spec=whole(outcome, trial), trial=trial.number, place=chosen, tried=tried, of=len(contenders))
+        last = Final(spec=outcome.spec(trial), trial=trial.number, place=chosen, tried=tried, of=len(contenders))
         write_record(folder / "final.json", last)
 
     return bench.workspace.once(CHALLENGER, inputs, make)
@@ -107,10 +107,10 @@ def try_suites(bench: Bench, indexes: Path, winner: Path) -> Path | None:
     """
     if not bench.experiment.suites:
         return None
-    tested = {str(suite): trusted_suite(suite).digest for suite in bench.experiment.suites}
+    suites = [*map(trusted_suite, bench.experiment.suites)]
     specs = {CHALLENGER: final(winner).spec, CHAMPION: bench.experiment.start}
     inputs: dict[str, JsonValue] = {
-        "suites": [*tested.values()],
+        "suites": [suite.digest for suite in suites],
         "indexes": indexes.name,
         "scorers": {name: scorer.digest for name, scorer in bench.scorers.items()},
         **{name: [spec.digest, identity(spec.lm)] for name, spec in specs.items()},
@@ -118,12 +118,12 @@ def try_suites(bench: Bench, indexes: Path, winner: Path) -> Path | None:
 
     def make(folder: Path) -> None:
         tried: dict[str, SuiteRuns] = {}
-        for suite in bench.experiment.suites:
+        for suite in suites:
             runs = {
                 name: try_suite(suite, candidate_of(bench, name, bench.agent(spec, indexes)), bench.workspace).name
                 for name, spec in specs.items()
             }
-            tried[trusted_suite(suite).name] = SuiteRuns(champion=runs[CHAMPION], challenger=runs[CHALLENGER])
+            tried[suite.name] = SuiteRuns(champion=runs[CHAMPION], challenger=runs[CHALLENGER])
         write_record(folder / "suites.json", Tried(suites=tried))
 
     return bench.workspace.once("suites", inputs, make)

@@ -8,6 +8,7 @@ from workbench.core import (
     Case,
     ConfigError,
     DataError,
+    EvalSet,
     Record,
     Report,
     Run,
@@ -41,6 +42,8 @@ class _Evidence(NamedTuple):
     cases: tuple[Case, ...]
     matches: dict[str, Match]
     """The runs on each suite that the verdict rests on."""
+    suites: dict[str, EvalSet]
+    """The suites of the experiment file."""
 
 
 def pact_file(experiment: Path) -> Path:
@@ -55,7 +58,8 @@ def agree_gate(file: Path, verdict: Verdict, workspace: Path, *, owner: str, rea
     """
     if not owner.strip() or not reason.strip():
         raise ConfigError("gate agree: needs an owner who answers for it, and a reason")
-    experiment, evidence = read_experiment(file), _evidence(workspace, verdict)
+    experiment = read_experiment(file)
+    evidence = _evidence(workspace, verdict, experiment)
     pact = _pact(experiment, evidence, today)
     path = pact_file(file)
     write_record(path, pact.model_copy(update={"owner": owner, "reason": reason, "agreed": today}))
@@ -68,7 +72,8 @@ def check_release(file: Path, verdict: Verdict, workspace: Path, *, report: Repo
     The rules are those of the experiment file as it is now. Where nobody agreed to anything yet, only the evidence
     is checked. Raises: DataError if the verdict's runs are not in the workspace.
     """
-    experiment, evidence = read_experiment(file), _evidence(workspace, verdict)
+    experiment = read_experiment(file)
+    evidence = _evidence(workspace, verdict, experiment)
     presented = Presented(
         rules=experiment.gate,
         terms=experiment.terms(verdict.today or today),
@@ -78,9 +83,8 @@ def check_release(file: Path, verdict: Verdict, workspace: Path, *, report: Repo
         verdict=verdict,
         report=report,
     )
-    suites = {suite.name: suite for suite in map(trusted_suite, experiment.suites)}
     version = evidence.challenger.header.evalset_digest
-    found = contradictions(presented, evidence.cases, evalset_digest=version, suites=suites)
+    found = contradictions(presented, evidence.cases, evalset_digest=version, suites=evidence.suites)
     path = pact_file(file)
     if path.exists():
         now = _pact(experiment, evidence, today)
@@ -89,19 +93,19 @@ def check_release(file: Path, verdict: Verdict, workspace: Path, *, report: Repo
 
 
 def _pact(experiment: Experiment, evidence: _Evidence, today: date) -> Pact:
-    suites = {suite.name: suite.test for suite in map(trusted_suite, experiment.suites)}
+    tried = [name for name in evidence.matches if name in evidence.suites]
     return make_pact(
         experiment.gate,
         evidence.champion,
         evidence.cases,
         seed=experiment.seed,
         terms=experiment.terms(today),
-        suites={name: (match.champion, suites[name]) for name, match in evidence.matches.items() if name in suites},
+        suites={name: (evidence.matches[name].champion, evidence.suites[name].test) for name in tried},
     )
 
 
-def _evidence(workspace: Path, verdict: Verdict) -> _Evidence:
-    """The runs that a verdict names, and the cases they are of."""
+def _evidence(workspace: Path, verdict: Verdict, experiment: Experiment) -> _Evidence:
+    """The runs that a verdict names, the cases they are of, and the suites as they are today."""
     champion = _run(workspace, verdict.champion_digest, verdict.champion_run_digest)
     challenger = _run(workspace, verdict.agent_digest, verdict.run_digest)
     matches = {
@@ -111,7 +115,8 @@ def _evidence(workspace: Path, verdict: Verdict) -> _Evidence:
         )
         for name, basis in verdict.suites.items()
     }
-    return _Evidence(champion.run, challenger.run, cases_of(workspace, challenger), matches)
+    suites = {suite.name: suite for suite in map(trusted_suite, experiment.suites)}
+    return _Evidence(champion.run, challenger.run, cases_of(workspace, challenger), matches, suites)
 
 
 def _run(workspace: Path, agent_digest: str, run_digest: str) -> StoredRun:

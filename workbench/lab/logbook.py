@@ -22,7 +22,7 @@ from workbench.lab.stored import StoredRun, find_run
 from workbench.lab.suite_run import track_suite
 from workbench.lab.workspace import Shipped
 from workbench.lms import totals
-from workbench.optimize import Optimized, knobs, whole
+from workbench.optimize import Optimized, knobs
 from workbench.tracking import (
     ExperimentLog,
     Outcome,
@@ -173,7 +173,7 @@ def _candidates(optimized: Optimized, calls: pl.DataFrame) -> tuple[RunLog, ...]
 def _with_texts(bench: Bench, folders: Folders, optimized: Optimized) -> tuple[RunLog, ...]:
     """Each candidate with its prompt, how that differs from the start's, and why it was dropped if it was."""
     logs = _candidates(optimized, bench.store.frame(search_run(folders.optimized)))
-    prompts = [prompt_template(bench.agent(whole(optimized, trial), folders.indexes)) for trial in optimized.trials]
+    prompts = [prompt_template(bench.agent(optimized.spec(trial), folders.indexes)) for trial in optimized.trials]
     texts = [{"prompt.txt": prompt, "prompt.diff": _differ(prompts[0], prompt)} for prompt in prompts]
     for place, trial in enumerate(optimized.trials):
         if trial.dropped is not None:

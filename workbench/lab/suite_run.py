@@ -32,7 +32,7 @@ from workbench.evals import (
 )
 from workbench.lab import stages
 from workbench.lab.bench import Bench, Connect
-from workbench.lab.experiment import read_experiment, trusted_suite
+from workbench.lab.experiment import read_experiment
 from workbench.lab.stored import StoredRun
 from workbench.lab.workspace import Shipped, Workspace
 from workbench.lms import CallStore, LMSpec, connect, scope
@@ -82,14 +82,13 @@ def open_candidate(workspace: Workspace, *, package: Path | None, experiment: Pa
         candidate.store.close()
 
 
-def try_suite(suite: Path, candidate: Candidate, workspace: Workspace, *, repeats: int = 1) -> StoredRun:
+def try_suite(evalset: EvalSet, candidate: Candidate, workspace: Workspace, *, repeats: int = 1) -> StoredRun:
     """Try the agent on every case of a suite, by every metric that applies, each case in its world.
 
-    The run lies in `runs/<suite>-<digest>` beside the eval set it was made on; an interrupted one goes on.
-
-    Raises: DataError if the suite can't be read or fails its check: what it measures would mean something else.
+    The suite is one that `trusted_suite` read. The run lies in `runs/<suite>-<digest>` beside the eval set it was made
+    on; an interrupted one goes on.
     """
-    evalset, agent = trusted_suite(suite), candidate.agent
+    agent = candidate.agent
     catalogue = agent.index.corpus if agent.spec.pattern == "tool_call" else None
     request = EvaluationRequest(
         agent=candidate.name,

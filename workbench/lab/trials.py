@@ -1,7 +1,6 @@
 """The trials of a workspace's searches, while they run and ever after: what `optimize show` shows."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from io import BufferedWriter
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import NamedTuple, Self
 from workbench.core import Budget, DataError, Meter, Record, Spend, nearest, read_record
 from workbench.evals import render_table
 from workbench.lab.workspace import Progress
-from workbench.optimize import Course, Forecast, Optimized, Span, Trial, update
+from workbench.optimize import Course, Forecast, Optimized, Span, Trial, ranked, update
 
 BEGUN, TRIALS, OPTIMIZED = "search.json", "trials.jsonl", "optimized.json"
 
@@ -61,13 +60,7 @@ class Searched(NamedTuple):
     @property
     def best(self) -> Trial | None:
         """The best complete trial so far; None before the first."""
-        return self.outcome.best if self.outcome is not None else best_of(self.trials)
-
-
-def best_of(trials: Sequence[Trial]) -> Trial | None:
-    """As the search chooses: the complete trial with the highest score, then the fewest tokens, then the earliest."""
-    complete = [trial for trial in trials if trial.complete and trial.score is not None]
-    return min(complete, key=lambda trial: (-(trial.score or 0.0), trial.tokens, trial.number), default=None)
+        return self.outcome.best if self.outcome is not None else next(iter(ranked(self.trials)), None)
 
 
 @dataclass
@@ -107,7 +100,7 @@ class TrialLog:
 
     def _standing(self, spent: Spend, origin: str) -> tuple[str, ...]:
         """Best so far and how many are out; what is spent, what is left and what it will have taken in the end."""
-        best, dropped = best_of(self.tried), sum(trial.dropped is not None for trial in self.tried)
+        best, dropped = next(iter(ranked(self.tried)), None), sum(trial.dropped is not None for trial in self.tried)
         whole = sum(trial.complete for trial in self.tried)
         leading = "no candidate is complete" if best is None else f"best so far {_score(best)} (trial {best.number})"
         spending = "; ".join((f"spent {words(spent)}", f"left {self._left()}", *self._coming(origin, spent)))

@@ -1,6 +1,5 @@
 """Every call that leaves the process is made at most once, whatever it calls; kept, accounted for and budgeted."""
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -56,7 +55,6 @@ class Once:
         self._store = store
         self._meter = meter
         self._turns = store.turns if store is not None else Turns()
-        self._lock = threading.Lock()
         self._charged: set[str] = set()
 
     def answer(self, due: Due, make: Callable[[], Answer]) -> Answer:

@@ -15,7 +15,7 @@ first call that can't be made, in silence, and their best so far is tried from a
 from workbench.optimize.copro import Copro
 from workbench.optimize.explain import Explanation, explain_win, render_explanation
 from workbench.optimize.fewshot import BootstrappedDemos, LabeledDemos, NearestDemos
-from workbench.optimize.finalists import finalists, whole
+from workbench.optimize.finalists import finalists
 from workbench.optimize.forecast import Cost, Course, Forecast, Kept, Span, foresee, update
 from workbench.optimize.front import Front, hypervolume, pareto_front, render_front
 from workbench.optimize.gepa import Gepa
@@ -29,9 +29,10 @@ from workbench.optimize.racing import Elimination, Race, Rules, Runner, arrange,
 from workbench.optimize.random_search import RandomSearch
 from workbench.optimize.registry import JOINT, OPTIMIZERS, Offer, Suitability, line_up, optimizer, suitability
 from workbench.optimize.retrieval_search import RetrievalSearch
-from workbench.optimize.search import Optimized, Optimizer, Search, Task, Trial, optimize
+from workbench.optimize.search import Optimizer, Search, Task, optimize
 from workbench.optimize.simba import Simba
 from workbench.optimize.space import Space, changes, knobs, sample, vary
+from workbench.optimize.trial import Optimized, Trial, ranked
 from workbench.optimize.ways import PORTFOLIO, START
 from workbench.optimize.weighing import mute_agent
 
@@ -86,11 +87,11 @@ __all__ = [
     "optimize",
     "optimizer",
     "pareto_front",
+    "ranked",
     "render_explanation",
     "render_front",
     "sample",
     "suitability",
     "update",
     "vary",
-    "whole",
 ]

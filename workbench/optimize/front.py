@@ -15,7 +15,8 @@ from pydantic import Field
 
 from workbench.core import Line, OptimizeError, Record, Run, nearest
 from workbench.evals import number, pair, render_table
-from workbench.optimize.search import TASK_METRIC, Trial
+from workbench.optimize.search import TASK_METRIC
+from workbench.optimize.trial import Trial
 
 Standing = Literal["on", "perhaps", "off"]
 GOALS = (TASK_METRIC, "tokens", "model_ms_p50")

@@ -13,7 +13,7 @@ A race drops for two reasons, each with a stated error, whatever the number of c
   truth, but a search returns who is ahead on all cases, and a few dozen cases show nothing else. Source: Lan, Simon &
   Halperin 1982, Stochastically Curtailed Tests in Long-Term Clinical Trials, Sequential Analysis 1(3).
 
-Chosen against an exact sign test with Bonferroni's correction for looks and rivals, which needs up to a tenth more
+Chosen against an exact sign test with Bonferroni's correction for looks and rivals, which needs more
 calls at the same alpha where there are losers, and against successive halving, which needs fewer calls in long races
 and loses better candidates more often. Cases of a cluster are one bet, so clusters are never torn between looks; a case
 that is unscored for one of two counts for neither.

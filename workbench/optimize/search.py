@@ -6,66 +6,16 @@ from functools import cached_property
 from typing import Protocol
 
 import dspy
-from pydantic import Field
 
 from workbench.agents import Agent, AgentSpec, Program
-from workbench.core import BudgetExceeded, Case, Meter, OptimizeError, Record, Report, Run, Spend, short
+from workbench.core import BudgetExceeded, Case, Meter, OptimizeError, Run, short
 from workbench.evals import EvaluationRequest, evaluate, summarize
 from workbench.lms import Call, Tally, scope
 from workbench.optimize.racing import Elimination, Race, Rules, Runner, arrange, looks, rank
 from workbench.optimize.space import changes
+from workbench.optimize.trial import Optimized, Trial, ranked
 
 TASK_METRIC = "task_success"
-
-
-class Trial(Record):
-    """A candidate, tried on validation cases."""
-
-    number: int = Field(ge=0)
-    origin: str
-    """The optimizer that proposed it; "start" for the agent the search began with."""
-    changes: dict[str, str]
-    """Each knob that differs from the agent the search began with: old → new."""
-    spec: AgentSpec
-    """Its knobs; the program stands under its digest in `Optimized.programs`."""
-    program_digest: str
-    agent_digest: str
-    report: Report
-    score: float | None = Field(ge=0, le=1)
-    """Mean of the metric over the scored cases; None if none was scored."""
-    scored: int
-    cases: int
-    """Validation cases it was tried on."""
-    complete: bool
-    """True if it was tried on all of them."""
-    tokens: float
-    """Mean tokens of a case, whether or not the call store answered."""
-    model_seconds: float
-    """Mean model time of a case when it was paid."""
-    dropped: Elimination | None = None
-    """Why a race went on without it; None if it was tried whole, or the budget ended first."""
-
-
-class Optimized(Record):
-    """The outcome of a search: the best complete trial and all that were made."""
-
-    best: Trial
-    trials: tuple[Trial, ...]
-    programs: dict[str, Program]
-    """Every program that was tried, by digest: trials share them, and some hold a thousand demos."""
-    stopped: str = ""
-    """Why the search ended before it was through; empty if it ran to its end."""
-    spent: Spend
-
-    @property
-    def winner(self) -> AgentSpec:
-        """The best candidate, whole."""
-        return self.best.spec.model_copy(update={"program": self.programs[self.best.program_digest]})
-
-    @property
-    def dropped(self) -> tuple[Elimination, ...]:
-        """Why races went on without some candidates, in the order in which they were dropped."""
-        return tuple(trial.dropped for trial in self.trials if trial.dropped is not None)
 
 
 @dataclass(frozen=True)
@@ -201,12 +151,12 @@ class Search:
         return all(limit is None or cost * needed <= limit for limit, cost in costs)
 
     def _champion(self) -> Runner | None:
-        complete = self._complete()
-        return _runner(self.best().agent_digest, self.runs[self.best().number]) if complete else None
+        best = next(iter(ranked(self.trials)), None)
+        return None if best is None else _runner(best.agent_digest, self.runs[best.number])
 
     def spec(self, trial: Trial) -> AgentSpec:
         """A trial's candidate, whole."""
-        return trial.spec.model_copy(update={"program": self.programs[trial.program_digest]})
+        return trial.whole(self.programs)
 
     def leader(self) -> AgentSpec:
         """The best candidate so far, whole.
@@ -220,13 +170,10 @@ class Search:
 
         Raises: OptimizeError if no trial is complete.
         """
-        complete = self._complete()
+        complete = ranked(self.trials)
         if not complete:
             raise OptimizeError("search: no candidate was tried on every validation case; raise the budget")
-        return min(complete, key=lambda trial: (-(trial.score or 0.0), trial.tokens, trial.number))
-
-    def _complete(self) -> list[Trial]:
-        return [trial for trial in self.trials if trial.complete and trial.score is not None]
+        return complete[0]
 
     def _last(self, spec: AgentSpec) -> Trial | None:
         return next((one for one in reversed(self.trials) if self.spec(one) == spec), None)
