@@ -1,7 +1,7 @@
 """The lab: the only room that knows the whole way, from an experiment file to a package.
 
-One function to call: `read_experiment(path)` checks a file; the functions of `stages` and `release` are the
-arrows of the way, and pipelines string them together. Each leaves a folder named by the digest of its
+One function to call: `read_experiment(path)` checks a file; the functions of `stages`, `searching`, `deciding` and
+`release` are the arrows of the way, and pipelines string them together. Each leaves a folder named by the digest of its
 inputs, so an unchanged stage is found instead of made, and an interrupted one goes on.
 
 Why digests and not timestamps: a stage is its inputs. Change the seed and everything after the data is

@@ -1,15 +1,18 @@
 """Optimizers: an agent in, a better agent out, within a hard budget and without a look at the test.
 
 One function to call: `optimize(start, [optimizer, …], task)` gives an `Optimized` with the best complete trial
-and every other one. Optimizers are named in `OPTIMIZERS`.
+and every other one. Optimizers are named in `OPTIMIZERS`, and `line_up` makes them, in order or as a portfolio. Around
+it: `foresee` says before what a search will take, `pareto_front` and `explain_win` say after it what was found and
+why, `finalists` who goes to held-out cases.
 
 Why one search for all: every optimizer, dspy's and ours, tries its candidates through the same evaluator
 on the same validation cases, so their scores are comparable, their calls are accounted, and one budget
 stops them all. The start is a candidate too: a search that finds nothing better gives it back. Why the
 retrieval knobs come first: which tool is first and when to abstain is decided before a model is asked, so
-that search costs nothing. Why dspy's loops run inside `foreign.py`: they swallow refused calls and
-count an outage as a wrong answer, print as they go, and lose everything when they are cut; there they end at the
-first call that can't be made, in silence, and their best so far is tried from answers that are paid.
+that search costs nothing. Why candidates race: most can't win, and a few cases show it; what is saved goes to those
+that can. Why dspy's loops run inside `foreign.py`: they swallow refused calls and count an outage as a wrong answer,
+print as they go, and lose everything when they are cut; there they end at the first call that can't be made, in
+silence, and their best so far is tried from answers that are paid.
 """
 
 from workbench.optimize.copro import Copro
