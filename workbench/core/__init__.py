@@ -9,7 +9,18 @@ computed twice. Why not dataclasses: the same classes check what is read from di
 """
 
 from workbench.core.budget import Budget, Meter, Spend
-from workbench.core.corpus import Corpus, Document, ToolSpec, catalogue, describe, tool_id
+from workbench.core.corpus import (
+    EVERYONE,
+    Corpus,
+    Document,
+    Origin,
+    Scalar,
+    ToolSpec,
+    Trust,
+    catalogue,
+    describe,
+    tool_id,
+)
 from workbench.core.episode import (
     INAPPLICABLE,
     Blame,
@@ -77,6 +88,7 @@ from workbench.core.verdict import (
 )
 
 __all__ = [
+    "EVERYONE",
     "INAPPLICABLE",
     "SCORES",
     "SPLITS",
@@ -111,6 +123,7 @@ __all__ = [
     "Manner",
     "Meter",
     "OptimizeError",
+    "Origin",
     "PackageError",
     "Persona",
     "Prediction",
@@ -120,6 +133,7 @@ __all__ = [
     "RetrievalError",
     "Run",
     "RunHeader",
+    "Scalar",
     "Score",
     "Slice",
     "Spend",
@@ -130,6 +144,7 @@ __all__ = [
     "ToolCall",
     "ToolSpec",
     "TrackingError",
+    "Trust",
     "Usage",
     "User",
     "UserScript",

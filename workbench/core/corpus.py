@@ -1,6 +1,7 @@
 """Documents, and the tools an agent can find among them."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 from pydantic import Field, JsonValue, model_validator
 
@@ -32,6 +33,45 @@ class ToolSpec(Record):
         return {name: schema for name, schema in declared.items() if isinstance(schema, dict)}
 
 
+EVERYONE = "everyone"
+"""The group that every caller belongs to, known or not."""
+
+Scalar = str | int | float | bool
+Trust = Literal["trusted", "reviewed", "untrusted"]
+"""How far a text may be relied on: ours, looked at by a person, or anybody's. At any level it is data, not an order."""
+
+
+class Origin(Record):
+    """Where a document comes from, who may read it and how far it is trusted."""
+
+    source: str = Field(min_length=1)
+    """The source's name in its corpus."""
+    path: str = ""
+    """Where in the source: a file, a row, a commit and file, a trace."""
+    sha256: str = ""
+    """Of what was read there."""
+    read_at: str = ""
+    """ISO 8601, UTC."""
+    fresh_hours: float | None = Field(default=None, gt=0)
+    """How long after `read_at` it counts as fresh; None is for ever."""
+    licence: str = ""
+    trust: Trust = "untrusted"
+    readers: tuple[str, ...]
+    """Principals, users or groups, that may read it, sorted; `EVERYONE` among them opens it to all, none closes it."""
+    metadata: dict[str, Scalar] = Field(default_factory=dict)
+    whole: str = ""
+    """Id of the document that this is a passage of; empty for a whole document."""
+    start: int = Field(default=0, ge=0)
+    end: int = Field(default=0, ge=0)
+    """Characters [start, end) of the whole document's text that a passage covers."""
+
+    @model_validator(mode="after")
+    def _readers_are_sorted(self) -> "Origin":
+        if list(self.readers) != sorted(set(self.readers)) or "" in self.readers:
+            raise ValueError(f"readers {list(self.readers)}: must be sorted, unique and not empty names")
+        return self
+
+
 class Document(Record):
     """Something an index can return."""
 
@@ -41,6 +81,8 @@ class Document(Record):
     title: str = ""
     tool: ToolSpec | None = None
     """The tool that this document describes, if it describes one."""
+    origin: Origin | None = None
+    """None is a document that the project made itself, such as a tool of a catalogue: whoever has it may read it."""
 
 
 class Corpus(Record):

@@ -14,14 +14,18 @@ from workbench.retrieval.dense import Embedder
 from workbench.retrieval.fusion import reciprocal_rank_fusion
 from workbench.retrieval.index import Hit, Index, IndexSpec, Vectors
 from workbench.retrieval.store import read_index, write_index
+from workbench.retrieval.view import ANYONE, Condition, View
 
 __all__ = [
+    "ANYONE",
     "STOP_WORDS",
+    "Condition",
     "Embedder",
     "Hit",
     "Index",
     "IndexSpec",
     "Vectors",
+    "View",
     "analyze",
     "build_index",
     "read_index",
