@@ -142,10 +142,15 @@ def adviser(seed: int) -> Callable[[str], str]:
 
     def write(prompt: str) -> str:
         text = f"Call the tool in manner {stream(seed, 'advice', str(next(asked))).getrandbits(32):08x}; copy the code."
-        wanted = _FIELD.findall(prompt)
-        return json.dumps({wanted[-1]: text}) if wanted else text
+        return asked_field(prompt, text)
 
     return write
+
+
+def asked_field(prompt: str, text: str) -> str:
+    """A text in the form that a prompt asks for: a JSON object with one field, or the text itself."""
+    wanted = _FIELD.findall(prompt)
+    return json.dumps({wanted[-1]: text}) if wanted else text
 
 
 class Filler(ToolCaller):
@@ -165,11 +170,19 @@ class Filler(ToolCaller):
 class World:
     """One drawn task of a family: cases, models with their own counters, and the truth of every candidate."""
 
-    def __init__(self, family: Family, seed: int, *, draw: Draw = DRAW, store: CallStore | None = None) -> None:
+    def __init__(
+        self,
+        family: Family,
+        seed: int,
+        *,
+        draw: Draw = DRAW,
+        store: CallStore | None = None,
+        writer: Callable[[int], Callable[[str], str]] = adviser,
+    ) -> None:
         self.family = family
         self.seed = seed
         self.engine = ScriptedEngine(Truth(family, seed))
-        self.adviser = ScriptedEngine(adviser(seed))
+        self.adviser = ScriptedEngine(writer(seed))
         self.meter = Meter(Budget())
         self.lm = scripted_lm(self.engine, store=store, meter=self.meter)
         advice = LMSpec(model="scripted", temperature=1.0, max_tokens=512)
