@@ -54,8 +54,8 @@ GAIN = 0.08
 TEST, FRESH = 300, 1500
 RUNS, QUICK = 200, 12
 FIRST = {RUNS: 5000, QUICK: 1000}
-"""The first seed. Candidates and the correlation of cases were chosen after looks at quick runs: the full ones share none
-of their seeds."""
+"""The first seed. Candidates and the correlation of cases were chosen after looks at quick runs; the full ones share
+none of their seeds."""
 SPACE: Space = {"demos": [0, 1, 2, 4, 6, 8, 12, 16], "layout": ["signature", "documented", "json"]}
 BEST = 8
 """Demos of a configuration that is truly better where some are."""
