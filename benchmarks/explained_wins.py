@@ -120,7 +120,7 @@ class Bench:
 
     def _builder(self, meter: Meter) -> Callable[[AgentSpec], Agent]:
         lm, index = self.lm(meter), self.problem.index
-        return lambda spec: build_agent(spec, index=index, lm=lm)
+        return lambda spec: build_agent(spec, index=index(spec.index), lm=lm)
 
 
 def measure(bench: Bench, budget: Budget) -> Outcome:

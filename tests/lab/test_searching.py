@@ -239,3 +239,20 @@ def test_a_plan_says_which_optimizers_can_work_and_why(fresh: tuple[Bench, Rehea
     assert (True, False) == (lines["nearest_demos"].works, lines["gepa"].works)
     assert "no proposer is configured" in lines["gepa"].why
     assert "  gepa: no; instructions are written by a model" in render_plan(plan)
+
+
+def test_who_is_alive_in_a_race_can_be_seen_while_it_runs(cases: Path, tmp_path: Path) -> None:
+    """Also from another process, and what the word for a drop stands for; a search that begins again forgets it."""
+    with pytest.raises(KeyboardInterrupt):
+        run_search(bench_in(tmp_path, Interrupted(45), text=TEXT))
+    (seen,) = searches(tmp_path / "work")
+    assert seen.race is not None
+    alive = seen.race.alive
+    shown = render_search(seen)
+
+    assert 0 < len(alive) <= seen.race.entrants
+    assert f"{len(alive)} of {seen.race.entrants} alive after {seen.race.cases} of 12 cases" in shown
+    assert all(one.candidate[:12] in shown for one in alive)
+    assert bool(seen.race.dropped) == ("alpha does not cover" in shown)
+    begun = searches(run_search(bench_in(tmp_path, Rehearsal(), text=TEXT)).parents[1])[-1]
+    assert "race: " not in render_search(begun)

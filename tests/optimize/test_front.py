@@ -100,11 +100,11 @@ def test_equal_trials_do_not_beat_each_other() -> None:
 
 
 def test_only_complete_trials_count_and_an_agent_once() -> None:
-    """What was tried on a few cases has no place; the same agent again is the same point."""
+    """What was tried on a few cases has no place; the same agent again is the same point, with its last trial."""
     run = run_of("a", 20, 100)
     trials = [trial_of(0, run), trial_of(1, run), trial_of(2, run_of("b", 40, 1), complete=False)]
 
-    assert [0] == [point.trial for point in pareto_front(trials).points]
+    assert [1] == [point.trial for point in pareto_front(trials).points]
 
 
 def test_without_a_complete_trial_there_is_no_front() -> None:

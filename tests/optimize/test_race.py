@@ -45,13 +45,18 @@ def test_all_meet_the_same_cases_in_the_same_order_and_none_is_asked_twice(store
 
 
 def test_a_sampling_model_is_not_asked_the_same_again() -> None:
-    """Where the second asking would be another question, a survivor keeps the answers of its first cases."""
+    """Where the second asking would be another question, a survivor keeps the answers of its first cases.
+
+    Whole rounds are asked again only to choose between the best.
+    """
     world = towns.World()
     start = towns.start().model_copy(update={"lm": LMSpec(model="scripted", temperature=1.0)})
     with scope(run=towns.RUN):
         found = optimize(start, [RandomSearch(towns.SPACE, candidates=4, first_cases=3)], world.task)
 
-    assert world.calls == sum(trial.cases for trial in found.trials)
+    last = {trial.agent_digest: trial for trial in found.trials}
+    assert world.calls == sum(trial.cases * trial.repeats for trial in last.values())
+    assert {trial.repeats for trial in found.trials if not trial.complete} <= {1}
 
 
 @pytest.mark.parametrize("calls", [12, 23, 24, 30, 41, 60])

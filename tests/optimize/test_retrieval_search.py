@@ -9,7 +9,7 @@ from workbench.agents import Agent, AgentSpec, build_agent
 from workbench.core import Corpus, OptimizeError
 from workbench.lms import CallStore, scope, scripted_lm
 from workbench.optimize import RetrievalSearch, Task, Trial, optimize
-from workbench.retrieval import Hit, IndexSpec
+from workbench.retrieval import ANYONE, Hit, IndexSpec, View
 
 SIMILAR = {"weather": 0.9, "trains": 0.8, "hotels": 0.7}
 """Best similarity of a request for each tool."""
@@ -26,7 +26,7 @@ class Judged:
     digest: str = "judged"
     vectors: None = None
 
-    def search(self, query: str, k: int) -> tuple[Hit, ...]:
+    def search(self, query: str, k: int, view: View = ANYONE) -> tuple[Hit, ...]:
         """One hit."""
         words = {"weather": "weather", "trains": "trains", "free hotels": "hotels"}
         tool = next((tool for word, tool in words.items() if word in query), "hotels")

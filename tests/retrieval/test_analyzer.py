@@ -3,6 +3,7 @@
 import pytest
 
 from workbench.retrieval import STOP_WORDS, analyze
+from workbench.retrieval.analyzer import Analyzer, words_of
 
 
 @pytest.mark.parametrize(
@@ -28,3 +29,17 @@ def test_words_of_a_text(text: str, expected: tuple[str, ...]) -> None:
 def test_the_stop_words_are_lucenes() -> None:
     """Thirty-three words, as in Lucene's EnglishAnalyzer."""
     assert 33 == len(STOP_WORDS)
+
+
+@pytest.mark.parametrize(
+    ("analyzer", "expected"),
+    [
+        ("code", ("users", "get", "user", "names", "getusernames")),
+        ("words", ("users", "getusernames")),
+        ("code_english", ("user", "get", "user", "name", "getusernam")),
+        ("english", ("user", "getusernam")),
+    ],
+)
+def test_an_analyzer_splits_names_or_cuts_endings(analyzer: Analyzer, expected: tuple[str, ...]) -> None:
+    """Both, one, or neither. Endings as Snowball's English stemmer cuts them (snowballstem.org's vocabulary)."""
+    assert expected == words_of("The users' getUserNames", analyzer)

@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from workbench.core import Corpus, Document, stream
-from workbench.retrieval import Index, IndexSpec, build_index
-from workbench.retrieval.bm25 import _LuceneBM25
+from workbench.core import Corpus, Document, Origin, stream
+from workbench.retrieval import Condition, Index, IndexSpec, View, bm25, build_index
+from workbench.retrieval.bm25 import Postings, Reference
 
 
 def _index(*texts: str) -> Index:
@@ -54,11 +54,50 @@ def test_documents_without_words_are_never_found(texts: tuple[str, ...]) -> None
     assert () == _index(*texts).search("cat", 2)
 
 
-def test_the_scores_are_the_engines_own() -> None:
-    """On random texts, the stored weights add up to what rank_bm25 computes for the same idf."""
+@pytest.fixture(params=["numpy", "compiled"])
+def loops(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small corpora, with the loops of small ones and with those of large ones."""
+    if request.param == "compiled":
+        pytest.importorskip("numba")
+        monkeypatch.setattr(bm25, "_COMPILED_DOCUMENTS", 0)
+
+
+@pytest.mark.usefixtures("loops")
+def test_the_scores_are_the_reference_s_to_the_last_digit() -> None:
+    """On random texts, with repeated and unknown words in the query, what is added up is what rank_bm25 computes."""
     random = stream(5, "bm25")
-    documents = [random.choices("abcdefghij", k=random.randint(1, 12)) for _ in range(80)]
-    engine = _LuceneBM25(documents, k1=1.2, b=0.75)
+    documents = [random.choices("abcdefghij", k=random.randint(0, 12)) for _ in range(80)]
+    reference, postings = Reference(documents, k1=1.2, b=0.75), Postings(documents, k1=1.2, b=0.75)
     for _ in range(20):
         query = random.choices("abcdefghijk", k=4)
-        np.testing.assert_allclose(engine.get_scores(query), engine.score(query), rtol=1e-12)
+        np.testing.assert_array_equal(reference.get_scores(query), postings.score(query))
+
+
+@pytest.mark.usefixtures("loops")
+@pytest.mark.parametrize("k", [1, 7, 80, 200])
+def test_the_ranking_is_that_of_all_scores_sorted(k: int) -> None:
+    """Many equal scores: the best k are the first k of everything sorted by score and then id."""
+    random = stream(6, "ties")
+    ids = [f"d{number}" for number in range(80)]
+    random.shuffle(ids)
+    documents = tuple(Document(doc_id=doc_id, text=" ".join(random.choices("bcde", k=3))) for doc_id in ids)
+    index = build_index(Corpus(name="c", documents=documents), IndexSpec(retriever="bm25"))
+    scores = [float(score) for score in index.score("b c")] if isinstance(index, bm25.Bm25Index) else []
+
+    expected = [doc_id for score, doc_id in sorted(zip((-one for one in scores), ids, strict=True)) if score < 0]
+    assert expected[:k] == [hit.doc_id for hit in index.search("b c", k)]
+
+
+@pytest.mark.usefixtures("loops")
+def test_what_a_view_hides_is_not_ranked() -> None:
+    """The best document is another's: it is not found, the next one has rank 1, and its reader finds both."""
+    origin = Origin(source="s", readers=("ann",))
+    documents = (
+        Document(doc_id="hers", text="cat", origin=origin),
+        Document(doc_id="ours", text="cat and a dog"),
+    )
+    index = build_index(Corpus(name="c", documents=documents), IndexSpec(retriever="bm25"))
+
+    assert [("ours", 1.0)] == [(hit.doc_id, hit.parts["bm25_rank"]) for hit in index.search("cat", 2)]
+    assert ["hers", "ours"] == [hit.doc_id for hit in index.search("cat", 2, View(principals=("ann",)))]
+    assert () == index.search("cat", 2, View(where=(Condition(field="source", one_of=("t",)),)))

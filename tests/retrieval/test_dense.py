@@ -1,5 +1,6 @@
 """Embeddings are points of length 1 whose distance follows meaning, from exactly the model that is named."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -16,14 +17,32 @@ def embedder(tokenizer: Path) -> Embedder:
 
 
 def test_rows_have_length_one_and_keep_their_order(embedder: Embedder) -> None:
-    """Texts of very different length, embedded together or alone, give the same rows of length 1."""
+    """Texts of very different length give rows of length 1, in their order."""
     texts = ["cat", "word " * 500, "", "The weather in Rome is warm today, and so it was yesterday.", "cat"]
     rows = embedder.embed(texts)
 
     assert (5, 384, "float32") == (*rows.shape, rows.dtype.name)
     np.testing.assert_allclose(np.ones(5), np.linalg.norm(rows, axis=1), atol=1e-5)
-    np.testing.assert_allclose(embedder.embed(texts[3:4])[0], rows[3], atol=1e-5)
-    np.testing.assert_allclose(rows[0], rows[4], atol=1e-6)
+    np.testing.assert_array_equal(rows[0], rows[4])
+    assert 4 == len({row.tobytes() for row in rows})
+
+
+def test_a_row_hangs_on_its_text_alone(embedder: Embedder, tokenizer: Path) -> None:
+    """Bit for bit the same beside other texts, alone, in another order, in two threads, and by another opening."""
+    texts = ["cat " * length for length in (1, 14, 15, 40)]
+    together = embedder.embed(texts)
+    with ThreadPoolExecutor(2) as pool:
+        mapped = list(pool.map(embedder.embed, [[text] for text in reversed(texts)] * 2))
+
+    assert [row.tobytes() for row in together[::-1]] * 2 == [rows[0].tobytes() for rows in mapped]
+    np.testing.assert_array_equal(together, Embedder(tokenizer, threads=1).embed(texts))
+
+
+def test_what_fills_up_a_text_means_nothing(embedder: Embedder) -> None:
+    """The marker that fills up is a token like any other where a person writes it."""
+    plain, marked = embedder.embed(["cat", "cat [PAD]"])
+
+    assert plain @ marked < 0.99
 
 
 def test_cosines_are_the_published_ones(embedder: Embedder) -> None:

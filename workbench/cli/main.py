@@ -10,10 +10,12 @@ import pipelines  # noqa: F401 - its switches keep every room offline; it import
 from workbench import __version__
 from workbench.cli import (
     calls,
+    corpus,
     data,
     evaluation,
     experiment,
     gate,
+    index,
     kpi,
     optimize,
     package,
@@ -82,6 +84,8 @@ app.add_typer(evaluation.app, name="eval")
 app.add_typer(review.app, name="review")
 app.add_typer(kpi.app, name="kpi")
 app.add_typer(data.app, name="data")
+app.add_typer(corpus.app, name="corpus")
+app.add_typer(index.app, name="index")
 app.add_typer(gate.app, name="gate")
 app.add_typer(package.app, name="package")
 app.command()(serve)

@@ -17,13 +17,13 @@ from workbench.optimize import (
     Forecast,
     Kept,
     Setting,
-    Span,
     Suitability,
     Task,
     foresee,
     mute_agent,
     suitability,
 )
+from workbench.optimize.racing import ERRORS
 
 
 class PlanLine(Record):
@@ -101,6 +101,9 @@ def _notes(experiment: Experiment, forecast: Forecast) -> Iterator[str]:
         yield f"tools are found by BM25 here, not by {experiment.start.index.retriever}: a plan computes no vectors"
     if not forecast.beliefs.priced:
         yield "USD are unknown: give the model a price"
+    racing = [name for name in experiment.optimize.using if OPTIMIZERS[name].races]
+    if racing:
+        yield f"candidates race in {', '.join(racing)}; of what is dropped, {ERRORS}"
     for name in sorted(forecast.ways.unknown):
         yield f"{name}: nothing is known of how it goes about it; it is taken to use what the budget leaves"
 
@@ -162,6 +165,5 @@ def _stops(plan: Plan) -> str:
 
 
 def _row(name: str, cost: Cost) -> tuple[str, ...]:
-    minutes = Span(**{end: value / 60 for end, value in cost.seconds.model_dump().items()})
     usd = "unknown" if cost.usd is None else span(cost.usd, ".4f")
-    return (name, span(cost.calls), span(cost.tokens), span(minutes, ".1f"), usd)
+    return (name, span(cost.calls), span(cost.tokens), span(cost.seconds, ".1f", per=60), usd)

@@ -34,6 +34,7 @@ from workbench.optimize import (
     line_up,
     optimize,
 )
+from workbench.optimize.standing import Standing
 
 Models = Callable[[LMSpec], dspy.LM]
 """Gives the connection to a model, the same one each time."""
@@ -60,8 +61,10 @@ def resume_search(bench: Bench, raised: Budget) -> Path:
     last = _last(bench, indexes, evalset)
     budget = _raise(last.begun.budget, raised)
     if budget == last.begun.budget and last.outcome is not None:
-        why = last.outcome.stopped or "it ran to its end"
-        raise ConfigError(f"search {last.folder.name!r}: is over: {why}; raise a limit, for instance with --calls")
+        end = "it ran to its end, and no limit held it back; to find more, change optimize.using or optimize.space"
+        if last.outcome.stopped:
+            end = f"{last.outcome.stopped}; raise a limit, for instance with --calls"
+        raise ConfigError(f"search {last.folder.name!r}: is over: {end}")
     stages.greet_models(bench)
     return search(bench, indexes, evalset, budget)
 
@@ -94,7 +97,9 @@ def search(bench: Bench, indexes: Path, evalset: Path, budget: Budget | None = N
         write_record(folder / BEGUN, begun)
         meter, cases = SharedMeter(allowed, store=bench.store, name=begun.account), bench.evalset(evalset)
         with TrialLog(folder / TRIALS, begun, meter, bench.workspace.progress) as log:
-            found = Laboratory(bench, indexes, cases, meter, lambda spec: bench.model(spec, meter), log.add)
+            found = Laboratory(
+                bench, indexes, cases, meter, lambda spec: bench.model(spec, meter), log.add, on_race=log.race
+            )
             log.forecast = found.foresee(Kept(bench.store, begun.account))
             outcome = found.search(begun.account)
         write_record(folder / OPTIMIZED, with_earlier(outcome, earlier(bench, begun)))
@@ -205,6 +210,7 @@ class Laboratory:
     models: Models
     on_trial: Callable[[Trial], None]
     on_case: Callable[[], None] = lambda: None
+    on_race: Callable[[Standing], None] = lambda _standing: None
 
     def search(self, account: str) -> Optimized:
         """From the start to the end of the budget or of the last optimizer."""
@@ -234,6 +240,7 @@ class Laboratory:
             workers=experiment.workers,
             proposer=None if experiment.proposer is None else self.models(experiment.proposer),
             on_trial=self.on_trial,
+            on_race=self.on_race,
             on_case=self._advance,
         )
 

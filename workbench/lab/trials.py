@@ -7,12 +7,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from workbench.core import Budget, DataError, Meter, Record, Spend, nearest, read_record
+from workbench.core import Budget, DataError, Meter, Record, Spend, nearest, read_record, write_record
 from workbench.evals import render_table
 from workbench.lab.workspace import Progress
 from workbench.optimize import Course, Forecast, Optimized, Span, Trial, ranked, update
+from workbench.optimize.racing import ERRORS
+from workbench.optimize.standing import Standing, render_standing
 
-BEGUN, TRIALS, OPTIMIZED = "search.json", "trials.jsonl", "optimized.json"
+BEGUN, TRIALS, RACE, OPTIMIZED = "search.json", "trials.jsonl", "race.json", "optimized.json"
 
 
 class Begun(Record):
@@ -44,6 +46,8 @@ class Searched(NamedTuple):
     tried: tuple[Tried, ...]
     outcome: Optimized | None
     """None while it runs, or if it was interrupted."""
+    race: Standing | None = None
+    """How its last race stands, or ended; None if there was none yet."""
 
     @property
     def trials(self) -> tuple[Trial, ...]:
@@ -78,6 +82,7 @@ class TrialLog:
 
     def __enter__(self) -> Self:
         self._file = self.path.open("wb")  # a search that goes on begins again with its first trial, from the store
+        self.path.with_name(RACE).unlink(missing_ok=True)
         return self
 
     def __exit__(
@@ -97,6 +102,12 @@ class TrialLog:
         self.progress.note(render_trial(trial, self.begun.val))
         for line in self._standing(spent, trial.origin):
             self.progress.note(f"  {line}")
+
+    def race(self, standing: Standing) -> None:
+        """Keep how a race stands, and say who is alive."""
+        write_record(self.path.with_name(RACE), standing)
+        if standing.alive:
+            self.progress.note(f"  {render_standing(standing)}")
 
     def _standing(self, spent: Spend, origin: str) -> tuple[str, ...]:
         """Best so far and how many are out; what is spent, what is left and what it will have taken in the end."""
@@ -123,7 +134,11 @@ class TrialLog:
             self._course = Course(self.forecast.ways)
         self._course.move(origin, spent)
         total = update(self.forecast, self._course.spent, self._course.done).total()
-        return [f"in the end {span(total.calls)} calls, {span(total.tokens)} tokens"]
+        minutes = span(total.seconds, ".1f", per=60)
+        parts = [f"{span(total.calls)} calls", f"{span(total.tokens)} tokens", f"{minutes} minutes"]
+        if total.usd is None or total.usd.high:
+            parts.append("unknown USD" if total.usd is None else f"{span(total.usd, '.4f')} USD")
+        return [f"in the end {', '.join(parts)}"]
 
 
 def searches(workspace: Path, experiment: str | None = None) -> tuple[Searched, ...]:
@@ -176,7 +191,8 @@ def last_search(workspace: Path, *, account: str, done: bool = False) -> Searche
 
 def _read(folder: Path) -> Searched:
     outcome = read_record(folder / OPTIMIZED, Optimized) if (folder / OPTIMIZED).exists() else None
-    return Searched(folder, read_record(folder / BEGUN, Begun), _read_trials(folder / TRIALS), outcome)
+    race = read_record(folder / RACE, Standing) if (folder / RACE).exists() else None
+    return Searched(folder, read_record(folder / BEGUN, Begun), _read_trials(folder / TRIALS), outcome, race)
 
 
 def _read_trials(path: Path) -> tuple[Tried, ...]:
@@ -203,6 +219,9 @@ def render_search(searched: Searched) -> str:
     rows = [_row(trial, best) for trial in searched.trials]
     table = render_table(heads, rows).rstrip() if rows else "no trial has ended yet"
     dropped = [f"trial {one.number} was dropped: {one.dropped.reason}" for one in searched.trials if one.dropped]
+    dropped += [ERRORS] if dropped else []
+    if searched.outcome is None and searched.race is not None:
+        dropped.append(f"race: {render_standing(searched.race)}")
     return (
         "\n".join(
             (head, table, *dropped, _state(searched), f"spent: {words(searched.spent)}; budget: {limits(begun.budget)}")
@@ -251,11 +270,11 @@ def words(spent: Spend) -> str:
     return f"{spent.calls} calls, {spent.tokens:,} tokens, {spent.seconds:.0f} s of model time{usd}"
 
 
-def span(one: Span, form: str = ",.0f") -> str:
-    """An interval, or the number if there is but one.
+def span(one: Span, form: str = ",.0f", *, per: float = 1.0) -> str:
+    """An interval, or the number if there is but one; in units of so many.
 
     >>> span(Span(low=1200.0, expected=1500.0, high=2100.4)), span(Span(low=24.0, expected=24.0, high=24.0))
     ('1,200 to 2,100', '24')
     """
-    low, high = format(one.low, form), format(one.high, form)
+    low, high = format(one.low / per, form), format(one.high / per, form)
     return low if low == high else f"{low} to {high}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import dspy
 from dspy.utils.callback import BaseCallback
@@ -9,9 +10,19 @@ from dspy.utils.exceptions import ContextWindowExceededError
 from dspy.utils.exceptions import LMError as DspyLMError
 
 from workbench.agents import Agent, AgentSpec, blamed, read_program
-from workbench.core import BudgetExceeded, Case, ConfigError, OptimizeError, WorkbenchError, short
+from workbench.core import (
+    BudgetExceeded,
+    Case,
+    ConfigError,
+    OptimizeError,
+    Prediction,
+    Usage,
+    WorkbenchError,
+    short,
+)
 from workbench.lms import EMBEDDED, scope
 from workbench.optimize.quiet import quiet
+from workbench.optimize.racing import Elimination
 from workbench.optimize.reward import Refused, within_budget
 from workbench.optimize.search import Search, Task
 
@@ -59,6 +70,32 @@ def questions(cases: Sequence[Case]) -> list[dspy.Example]:
     return [dspy.Example(case_id=case.case_id, request=case.request).with_inputs("request") for case in cases]
 
 
+@dataclass(frozen=True)
+class Entrants:
+    """Candidates of a loop that lets them race: known by the agents they are, and kept as trials of the search."""
+
+    origin: str
+    spec: AgentSpec
+    agent: Agent
+    search: Search
+
+    def name(self, module: dspy.Module) -> str:
+        """Digest of the agent with a candidate's demos and instructions."""
+        return self.search.task.build(_taken(self.spec, self.agent, module)).digest
+
+    def keep(
+        self,
+        module: dspy.Module,
+        predictions: Sequence[dspy.Prediction],
+        usages: Sequence[Usage],
+        dropped: Elimination | None,
+    ) -> None:
+        """A candidate is dropped, or through: what it answered is a trial, and is not asked again."""
+        said = (found if isinstance(found := one.get("prediction"), Prediction) else None for one in predictions)
+        spec = _taken(self.spec, self.agent, module)
+        self.search.keep(spec, [*zip(said, usages, strict=True)], origin=self.origin, dropped=dropped)
+
+
 @contextmanager
 def _at_work(name: str, agent: Agent, task: Task, seen: "_Seen") -> Iterator[None]:
     settings = dspy.context(
@@ -92,13 +129,13 @@ class _Seen(BaseCallback):  # type: ignore[misc]  # dspy is not typed
     def __init__(self, val: Sequence[Case]) -> None:
         self.best: dspy.Module | None = None
         self._score = float("-inf")
-        self._all = [case.case_id for case in val]
+        self._all = sorted(case.case_id for case in val)
         self._judged: dict[str, dspy.Module] = {}
 
     def on_evaluate_start(self, call_id: str, instance: dspy.Evaluate, inputs: dict[str, object]) -> None:
         """A candidate begins to be judged."""
         rows = inputs.get("devset") or instance.devset
-        if isinstance(rows, list) and [row.get("case_id") for row in rows] == self._all:
+        if isinstance(rows, list) and sorted(row.get("case_id", "") for row in rows) == self._all:
             self._judged[call_id] = inputs["program"]
 
     def on_evaluate_end(

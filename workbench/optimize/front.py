@@ -16,7 +16,7 @@ from pydantic import Field
 from workbench.core import Line, OptimizeError, Record, Run, nearest
 from workbench.evals import number, pair, render_table
 from workbench.optimize.search import TASK_METRIC
-from workbench.optimize.trial import Trial
+from workbench.optimize.trial import Trial, latest
 
 Standing = Literal["on", "perhaps", "off"]
 GOALS = (TASK_METRIC, "tokens", "model_ms_p50")
@@ -73,14 +73,14 @@ def pareto_front(
     runs: Mapping[int, Run] | None = None,
     worst: Mapping[str, float] | None = None,
 ) -> Front:
-    """The front of the complete trials; the same agent counts once.
+    """The front of the complete trials; the same agent counts once, with its last trial.
 
     `runs` holds the run of each complete trial by its number, for paired intervals. `worst` is the reference point,
     to compare the hypervolumes of two searches; a cost not named is worthless a tenth beyond the highest of the trials.
 
     Raises: OptimizeError if no trial is complete, or a goal is not measured in one.
     """
-    complete = list({trial.agent_digest: trial for trial in reversed(trials) if trial.complete}.values())
+    complete = latest(trials)
     if not complete:
         raise OptimizeError("front: no candidate was tried on every validation case; raise the budget")
     lines = {trial.number: _lines(trial, goals) for trial in complete}

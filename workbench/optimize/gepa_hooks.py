@@ -24,7 +24,8 @@ class RacingAcceptance:
 
     The rival is the best candidate that GEPA has tried on all of them. What the race of an accepted one has asked is
     asked again when GEPA tries it on all cases: behind a call store that costs nothing. The calls for one that is
-    dropped are added to those that GEPA has counted, so its own limit holds.
+    dropped are added to those that GEPA has counted, so its own limit holds. Against one rival there is no proof to
+    gather: who is dropped is behind, and alpha does not cover that.
     """
 
     cases: Sequence[Case]
@@ -32,8 +33,10 @@ class RacingAcceptance:
     scores: Scores
     seed: int
     rules: Rules = field(default_factory=Rules)
+    name: Callable[[Mapping[str, str]], str] = lambda candidate: digest_json(dict(candidate))
+    on_drop: Callable[[Mapping[str, str], Elimination], None] = lambda _candidate, _gone: None
     dropped: list[Elimination] = field(default_factory=list)
-    """What was dropped and why, in order."""
+    """What was dropped and why, in order; when it is proposed again, nothing is asked."""
     _reason: str = ""
 
     def should_accept(self, proposal: CandidateProposal[int], state: GEPAState[object, int]) -> bool:
@@ -44,11 +47,16 @@ class RacingAcceptance:
         if after <= before:
             self._reason = f"no better on its minibatch: {after:g} after {before:g}"
             return False
+        name = self.name(proposal.candidate)
+        if (known := next((one for one in self.dropped if one.candidate == name), None)) is not None:
+            self._reason = known.reason
+            return False
         gone = self._raced(proposal.candidate, state)
         if gone is None:
             return True
         state.increment_evals(gone.cases)
         self.dropped.append(gone)
+        self.on_drop(proposal.candidate, gone)
         self._reason = gone.reason
         return False
 
@@ -61,7 +69,7 @@ class RacingAcceptance:
         arranged = arrange(self.cases, self.seed)
         place = {case.case_id: number for number, case in enumerate(self.cases)}
         order, clusters = [place[case.case_id] for case in arranged], [case.cluster for case in arranged]
-        name, champion = digest_json(dict(candidate)), _champion(state, order)
+        name, champion = self.name(candidate), self._champion(state, order)
         race, scores = Race(self.rules, clusters, [name]), list[float | None]()
         for number, after in enumerate(looks(clusters, self.rules.first_cases), 1):
             if after == len(order):
@@ -72,29 +80,34 @@ class RacingAcceptance:
                 return gone[0]
         return None
 
+    def _champion(self, state: GEPAState[object, int], order: Sequence[int]) -> Runner | None:
+        """The best of those that were tried on every case; the first of equals."""
+        tried = [
+            (-sum(scores.values()), number)
+            for number, scores in enumerate(state.prog_candidate_val_subscores)
+            if len(scores) == len(order)
+        ]
+        if not tried:
+            return None
+        number = min(tried)[1]
+        scores = state.prog_candidate_val_subscores[number]
+        return Runner(self.name(state.program_candidates[number]), [scores[place] for place in order], 0.0)
+
+
+def rewritten(program: dspy.Module, candidate: Mapping[str, str]) -> dspy.Module:
+    """A copy of the program with a candidate's instructions."""
+    copied = program.deepcopy()
+    for name, predictor in copied.named_predictors():
+        if name in candidate:
+            predictor.signature = predictor.signature.with_instructions(candidate[name])
+    return copied
+
 
 def program_scores(program: dspy.Module, rows: Sequence[dspy.Example], reward: Callable[..., float]) -> Scores:
     """How a program scores with a candidate's instructions, one case after the other; `rows` are GEPA's `valset`."""
 
     def scores(candidate: Mapping[str, str], places: Sequence[int]) -> list[float]:
-        rewritten = program.deepcopy()
-        for name, predictor in rewritten.named_predictors():
-            if name in candidate:
-                predictor.signature = predictor.signature.with_instructions(candidate[name])
-        return [float(reward(rows[place], rewritten(**rows[place].inputs()))) for place in places]
+        changed = rewritten(program, candidate)
+        return [float(reward(rows[place], changed(**rows[place].inputs()))) for place in places]
 
     return scores
-
-
-def _champion(state: GEPAState[object, int], order: Sequence[int]) -> Runner | None:
-    """The best of those that were tried on every case; the first of equals."""
-    tried = [
-        (-sum(scores.values()), number)
-        for number, scores in enumerate(state.prog_candidate_val_subscores)
-        if len(scores) == len(order)
-    ]
-    if not tried:
-        return None
-    number = min(tried)[1]
-    scores = state.prog_candidate_val_subscores[number]
-    return Runner(digest_json(dict(state.program_candidates[number].items())), [scores[place] for place in order], 0.0)

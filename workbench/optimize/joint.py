@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from workbench.agents import AgentSpec
 from workbench.core import Budget, OptimizeError, Run, integer
 from workbench.evals import measure
+from workbench.optimize.attempts import runner
 from workbench.optimize.blueprint import Blueprint, Point
 from workbench.optimize.search import Lane, Search
 from workbench.optimize.space import Space
@@ -99,8 +100,8 @@ class _Entry:
         """
         run = self.lane.run
         assert run is not None, "it was tried"
-        values = [score.value for score in run.scores if score.value is not None]
-        self.cases, self.scored = len(run.episodes), len(values)
+        values = [score for score in runner("", run).scores if score is not None]
+        self.cases, self.scored = len(run.clusters), len(values)
         self.score = sum(values) / len(values) if values else 0.0
         self.costs = tuple(_cost(run, name) for name in names)
 
@@ -248,7 +249,7 @@ class _Board:
         """Whether the budget has room for the cases a candidate still lacks, if they cost what the others did."""
         run = entry.lane.run
         assert run is not None, "it was tried"
-        more = (self.total - entry.cases) / entry.cases
+        more = (self.total - entry.cases) / entry.cases  # who was asked again is complete, and not asked about
         usages = [episode.usage for episode in run.episodes]
         each = Budget(
             calls=round(more * sum(usage.calls for usage in usages)),

@@ -166,8 +166,7 @@ def _racing(made: Optimizer, setting: Setting) -> Loop:
 
     def draw(stream: Random) -> Way:
         share = stream.uniform(0.0, MOST_DROPPED)
-        survived = [sum(takewhile(bool, (stream.random() >= share for _ in seen[1:]))) for _ in probes]
-        return Way(tuple(Visit(probe, range(seen[last])) for probe, last in enumerate(survived)))
+        return Way(tuple(Visit(probe, range(_met(stream, share, seen))) for probe in range(len(probes))))
 
     return Loop(probes, draw, trials=len(probes))
 
@@ -190,7 +189,7 @@ def _joint(made: Optimizer, setting: Setting) -> Loop:
 
 
 def _mipro(made: Optimizer, setting: Setting) -> Loop:
-    """Demo sets, then instructions, then trials of both together; what is drawn twice is asked once.
+    """Demo sets, then instructions, then trials of both together, which race; what is drawn twice is asked once.
 
     Source: dspy 3.4.1, mipro_optimizer_v2.py with minibatch off, utils.create_n_fewshot_demo_sets and
     grounded_proposer.py: three calls for each instruction of each predictor.
@@ -199,30 +198,34 @@ def _mipro(made: Optimizer, setting: Setting) -> Loop:
     trained, count = len(examples(setting.task.train)), max(1, made.candidates)
     predictors = len(setting.task.build(setting.start).module.predictors())
     fewest, most = (min(1 + math.ceil(trained / 10), limit) for limit in SUMMARIES)
+    seen = looks([case.cluster for case in setting.cases], made.rules.first_cases)
 
     def draw(stream: Random) -> Way:
+        share = stream.uniform(0.0, MOST_DROPPED)
         sizes = [made.demos, *(stream.randint(1, made.demos) for _ in range(count - 3))][: max(0, count - 2)]
-        chosen = [(stream.randrange(count), stream.randrange(count)) for _ in range(made.trials)]
-        tried = [Visit(0, setting.every, "" if pair == (0, 0) else f"{pair}") for pair in chosen]
+        chosen = dict.fromkeys((stream.randrange(count), stream.randrange(count)) for _ in range(made.trials))
+        tried = [Visit(0, range(_met(stream, share, seen)), f"{pair}") for pair in chosen if pair != (0, 0)]
         return Way(
             (Visit(0, setting.every), *tried),
             training=sum(_attempts(stream, size, trained) for size in sizes),
             proposals=stream.randint(fewest, most) + 3 * count * predictors,
         )
 
-    return Loop((setting.start, _shown(setting, made.demos)), draw, LEARNED)
+    return Loop((setting.start, _shown(setting, made.demos)), draw, LEARNED, trials=sys.maxsize)
 
 
 def _gepa(made: Optimizer, setting: Setting) -> Loop:
     """Rounds of a few training cases each, until its own count of answers is reached; then the round still ends.
 
     Source: gepa 0.1.4, reflective_mutation.py: a round reads a minibatch, rewrites, tries the minibatch again, and
-    tries what got better there on every validation case. A minibatch without a fault is not rewritten.
+    what got better there races over the validation cases (`gepa_hooks`). A minibatch without a fault is not rewritten.
     """
     assert isinstance(made, Gepa)
     most, trained = made.passes * len(setting.every), len(examples(setting.task.train))
+    seen = looks([case.cluster for case in setting.cases], made.rules.first_cases)
 
     def draw(stream: Random) -> Way:
+        share = stream.uniform(0.0, MOST_DROPPED)
         faultless, better, new = stream.uniform(0.0, 0.5), stream.uniform(0.0, 0.7), stream.uniform(0.4, 1.0)
         answers, training, proposals = len(setting.every), 0, 0
         visits = [Visit(0, setting.every)]
@@ -232,13 +235,14 @@ def _gepa(made: Optimizer, setting: Setting) -> Loop:
             training += made.minibatch * (1 + rewritten)
             proposals += rewritten
             if rewritten and stream.random() < better:
-                answers += len(setting.every)
-                visits.append(Visit(0, setting.every, f"{proposals}"))
+                met = _met(stream, share, seen)
+                answers += met
+                visits.append(Visit(0, range(met), f"{proposals}"))
         # Minibatches come again, and so do instructions: then the question is known.
         most_new = trained * (1 + _different(stream, proposals))
         return Way(tuple(visits), min(round(training * new), most_new), proposals)
 
-    return Loop((setting.start,), draw, REWRITTEN)
+    return Loop((setting.start,), draw, REWRITTEN, trials=sys.maxsize)
 
 
 def _copro(made: Optimizer, setting: Setting) -> Loop:
@@ -295,6 +299,11 @@ def _rules(made: Optimizer, setting: Setting) -> Loop:
         return Way(visits, _attempts(stream, made.demos, trained), proposals=made.candidates * predictors)
 
     return Loop((_shown(setting, made.demos),), draw, REWRITTEN)
+
+
+def _met(stream: Random, share: float, seen: Sequence[int]) -> int:
+    """How many cases a candidate meets of which each look drops with this chance."""
+    return seen[sum(takewhile(bool, (stream.random() >= share for _ in seen[1:])))]
 
 
 def _different(stream: Random, written: int) -> int:

@@ -1,6 +1,7 @@
 """Racing: candidates meet the same cases in the same order, and what can't win is dropped before it is paid for.
 
-A race drops for two reasons, each with a stated error, whatever the number of candidates and of looks:
+A race drops for two reasons. The first has a stated error, whatever the number of candidates and of looks; the second
+has none in terms of the truth, and alpha does not cover it:
 
 - *beaten*: the cases show that others are truly better. Each pair bets on every case that the rival is better, with
   stakes of all sizes at once; what such a bet wins while the candidate is at least as good stays below 1 on average,
@@ -33,6 +34,11 @@ from workbench.evals import Codes, Floats, codes
 
 STAKES = np.arange(1, 20) / 20
 """Shares of the capital that are bet at once, all with the same part of it: a mixture, so none has to be guessed."""
+ERRORS = (
+    '"beaten" is proof: the truly best candidate is dropped so with a chance of at most alpha; "behind" and "dearer" '
+    "are none, and alpha does not cover them: who had too little chance to come out ahead on these cases may be better"
+)
+"""What the words for a drop stand for, wherever they are shown."""
 GROWTH = 1.5
 """By how much the cases grow from look to look: fewer looks wait longer, more looks keep threads waiting."""
 DEARER = 1.5

@@ -31,6 +31,8 @@ class Offer(NamedTuple):
     """True if it has a model write instructions."""
     asks: bool = True
     """False if it takes nothing from the budget."""
+    races: bool = False
+    """True if it drops candidates on the way through the validation cases."""
 
 
 class Suitability(NamedTuple):
@@ -62,15 +64,15 @@ def _random(space: Space) -> Optimizer:
 OPTIMIZERS: Mapping[str, Offer] = {
     "bootstrap_few_shot": Offer(lambda _space: BootstrappedDemos(), "demos that the agent itself solved"),
     "copro": Offer(lambda _space: Copro(), "instructions, from the scores of earlier ones", needs_proposer=True),
-    "gepa": Offer(lambda _space: Gepa(), "instructions, from what went wrong", needs_proposer=True),
+    "gepa": Offer(lambda _space: Gepa(), "instructions, from what went wrong", needs_proposer=True, races=True),
     "infer_rules": Offer(
         lambda _space: InferredRules(), "demos, and rules read from solved cases", needs_proposer=True
     ),
     "joint_search": Offer(JointSearch, "configuration and program together, quality against cost and time"),
     "labeled_few_shot": Offer(lambda _space: LabeledDemos(), "demos, the same for every request"),
-    "mipro": Offer(lambda _space: Mipro(), "instructions and demos together", needs_proposer=True),
+    "mipro": Offer(lambda _space: Mipro(), "instructions and demos together", needs_proposer=True, races=True),
     "nearest_demos": Offer(lambda _space: NearestDemos(), "demos, those most like each request"),
-    "random_search": Offer(_random, "the knobs of the space"),
+    "random_search": Offer(_random, "the knobs of the space", races=True),
     "simba": Offer(lambda _space: Simba(), "demos and rules, where answers vary", needs_proposer=True),
     "tune_retrieval": Offer(_retrieval, "the knobs of retrieval; no model is asked", asks=False),
 }

@@ -26,7 +26,7 @@ class Refused(BaseException):
 
 def graded(task: Task) -> Reward:
     """The task's metric for dspy; a case it can't score counts as 0, since dspy knows no unscored."""
-    score = _scoring(task)
+    score = scoring(task)
 
     def reward(example: dspy.Example, prediction: dspy.Prediction, _trace: object = None) -> float:
         return score(example, prediction).value or 0.0
@@ -36,7 +36,7 @@ def graded(task: Task) -> Reward:
 
 def explained(task: Task) -> Feedback:
     """The task's metric for GEPA: the score of `graded`, with the metric's reason as what to learn from."""
-    score = _scoring(task)
+    score = scoring(task)
 
     def feedback(
         example: dspy.Example,
@@ -71,8 +71,9 @@ def within_budget(meter: Meter) -> Iterator[None]:
         raise
 
 
-def _scoring(task: Task) -> Callable[[dspy.Example, dspy.Prediction], Score]:
-    judge = metric(task.metric)
+def scoring(task: Task) -> Callable[[dspy.Example, dspy.Prediction], Score]:
+    """The task's metric for what an agent's module answers; a case it can't score has a reason and no value."""
+    judge = metric(task.metric) if task.grader is None else task.grader
     cases = {case.case_id: case for case in (*task.train, *task.val)}
 
     def score(example: dspy.Example, prediction: dspy.Prediction) -> Score:

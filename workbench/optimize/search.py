@@ -8,11 +8,14 @@ from typing import Protocol
 import dspy
 
 from workbench.agents import Agent, AgentSpec, Program
-from workbench.core import BudgetExceeded, Case, Meter, OptimizeError, Run, short
-from workbench.evals import EvaluationRequest, evaluate, summarize
-from workbench.lms import Call, Tally, scope
+from workbench.core import BudgetExceeded, Case, Episode, Meter, OptimizeError, Prediction, Run, Usage, short
+from workbench.evals import EvaluationRequest, Metric, bind_metrics, evaluate, summarize
+from workbench.lms import scope
+from workbench.optimize.attempts import as_paid, joined, rounds, runner
+from workbench.optimize.playoff import Finalist, again
 from workbench.optimize.racing import Elimination, Race, Rules, Runner, arrange, looks, rank
 from workbench.optimize.space import changes
+from workbench.optimize.standing import Standing, stand
 from workbench.optimize.trial import Optimized, Trial, ranked
 
 TASK_METRIC = "task_success"
@@ -30,10 +33,19 @@ class Task:
     meter: Meter
     seed: int
     metric: str = TASK_METRIC
+    grader: Metric | None = None
+    """The metric of that name, bound to what it looks things up in; None is the catalogue's."""
+    repeats: int = 3
+    """How often a case is asked at most, where answers vary and the choice of the best hangs on it; 1 asks nothing
+    again."""
+    wavers: bool = False
+    """True if the metric may score the same answer otherwise the next time, as a judge that samples."""
     workers: int = 2
     proposer: dspy.LM | None = None
     """The model that writes instructions, for optimizers that need one."""
     on_trial: Callable[[Trial], None] = lambda _trial: None
+    on_race: Callable[[Standing], None] = lambda _standing: None
+    """Told how a race stands after each look."""
     on_case: Callable[[int, int], None] | None = None
 
 
@@ -59,7 +71,7 @@ class Lane:
     @property
     def done(self) -> int:
         """Cases it was tried on."""
-        return 0 if self.run is None else len(self.run.episodes)
+        return 0 if self.run is None else len(self.run.clusters)
 
 
 @dataclass
@@ -113,6 +125,7 @@ class Search:
                     if cases == len(self.cases):
                         self._finish(running, origin)
                 self._weed(running, race, number, origin)
+            self.settle()
         except BudgetExceeded:
             for lane in running:
                 if lane.done:
@@ -127,20 +140,53 @@ class Search:
     def _weed(self, running: list[Lane], race: Race, look: int, origin: str) -> None:
         """Drop who can't win any more, and put the best in front."""
         lanes = {lane.agent.digest: lane for lane in running}
-        runners = [_runner(digest, lane.run) for digest, lane in lanes.items() if lane.run is not None]
-        if not runners:
-            return
-        for gone in race.look(look, runners, self._champion()):
+        runners = [runner(digest, lane.run) for digest, lane in lanes.items() if lane.run is not None]
+        for gone in race.look(look, runners, self._champion()) if runners else ():
             self.record(lanes.pop(gone.candidate), origin, gone)
-        running[:] = [lanes[runner.name] for runner in rank(runners) if runner.name in lanes]
+        left = [one for one in rank(runners) if one.name in lanes]
+        if runners:
+            running[:] = [lanes[one.name] for one in left]
+        changed = [changes(self.start, lanes[one.name].spec) for one in left]
+        self.task.on_race(
+            stand(self.trials, race.entrants, [*zip(left, changed, strict=True)], origin, len(self.cases))
+        )
+
+    def settle(self) -> None:
+        """Ask the best again, where answers vary and luck may have decided, until the choice stands; see `playoff`.
+
+        Each that is asked again is a new trial, in place of the one before. Nobody is, where the budget has no room.
+        """
+        clusters = [case.cluster for case in self.cases]
+        while asked := again(self._finalists(), clusters, self.task.repeats):
+            trials = [trial for trial in ranked(self.trials) if trial.agent_digest in asked]
+            if not self._has_room(len(asked) * len(self.cases), [self.runs[trial.number] for trial in trials]):
+                return
+            for trial in trials:
+                lane = self._lane(self.spec(trial))
+                self._ask(lane, self.cases)
+                self.record(lane, trial.origin)
+
+    def _finalists(self) -> list[Finalist]:
+        return [
+            Finalist(
+                runner(trial.agent_digest, self.runs[trial.number]),
+                rounds(self.runs[trial.number]),
+                self.task.wavers or trial.spec.lm.temperature > 0,
+            )
+            for trial in ranked(self.trials)
+        ]
 
     def _affords(self, running: Sequence[Lane], cases: int) -> bool:
         """Whether what is left of the budget is enough for the next look and then for one whole candidate."""
         runs = [lane.run for lane in running if lane.run is not None] or [*self.runs.values()]
+        return self._has_room(sum(cases - lane.done for lane in running) + len(self.cases) - cases, runs)
+
+    def _has_room(self, episodes: int, runs: Sequence[Run]) -> bool:
+        """Whether the budget has room for so many more, if they cost what those of the runs did."""
         usages = [episode.usage for run in runs for episode in run.episodes]
         if not usages:
             return True
-        needed = (sum(cases - lane.done for lane in running) + len(self.cases) - cases) / len(usages)
+        needed = episodes / len(usages)
         left, usd = self.task.meter.left(), [usage.usd for usage in usages if usage.usd is not None]
         costs = (
             (left.calls, sum(usage.calls for usage in usages)),
@@ -152,7 +198,7 @@ class Search:
 
     def _champion(self) -> Runner | None:
         best = next(iter(ranked(self.trials)), None)
-        return None if best is None else _runner(best.agent_digest, self.runs[best.number])
+        return None if best is None else runner(best.agent_digest, self.runs[best.number])
 
     def spec(self, trial: Trial) -> AgentSpec:
         """A trial's candidate, whole."""
@@ -189,9 +235,51 @@ class Search:
 
     def extend(self, lane: Lane, cases: int) -> None:
         """Try a candidate on the cases up to the given one that it has not met."""
-        if lane.done >= cases:
+        if lane.done < cases:
+            self._ask(lane, self.cases[lane.done : cases])
+
+    def _ask(self, lane: Lane, cases: Sequence[Case]) -> None:
+        request, graders = self._request(lane), self._graders
+        with scope(candidate=short(lane.agent.digest)) as tally:
+            run = evaluate(lane.agent, cases, request=request, graders=graders, on_case=self.task.on_case)
+        paid = as_paid(run, tally.calls())
+        lane.run = paid if lane.run is None else joined(lane.run, paid)
+
+    def keep(
+        self,
+        spec: AgentSpec,
+        answers: Sequence[tuple[Prediction | None, Usage]],
+        *,
+        origin: str,
+        dropped: Elimination | None = None,
+    ) -> None:
+        """Keep as a trial what a foreign loop has asked: a candidate's answers to the first cases, in their order.
+
+        Nothing is asked. Who was tried whole or dropped before stays as it was.
+        """
+        if self._settled(spec):
             return
-        request = EvaluationRequest(
+        lane, cases = Lane(spec, self.task.build(spec)), self.cases[: len(answers)]
+        episodes = tuple(
+            Episode(case_id=case.case_id, prediction=said, usage=usage, milliseconds=usage.model_milliseconds)
+            for case, (said, usage) in zip(cases, answers, strict=True)
+        )
+        (judge,) = graders = self._graders
+        lane.run = Run(
+            header=self._request(lane).header(graders),
+            clusters={case.case_id: case.cluster for case in cases},
+            tags={case.case_id: case.tags for case in cases},
+            episodes=episodes,
+            scores=tuple(judge(case, episode) for case, episode in zip(cases, episodes, strict=True)),
+        )
+        self.record(lane, origin, dropped)
+
+    @property
+    def _graders(self) -> tuple[Metric, ...]:
+        return bind_metrics((self.task.metric,), None) if self.task.grader is None else (self.task.grader,)
+
+    def _request(self, lane: Lane) -> EvaluationRequest:
+        return EvaluationRequest(
             agent="candidate",
             agent_digest=lane.agent.digest,
             evalset_digest="",
@@ -199,17 +287,13 @@ class Search:
             metrics=(self.task.metric,),
             workers=self.task.workers,
         )
-        with scope(candidate=short(lane.agent.digest)) as tally:
-            run = evaluate(lane.agent, self.cases[lane.done : cases], request=request, on_case=self.task.on_case)
-        paid = _as_paid(run, tally.calls())
-        lane.run = paid if lane.run is None else _joined(lane.run, paid)
 
     def record(self, lane: Lane, origin: str, dropped: Elimination | None = None) -> Trial:
         """Keep what a candidate was tried on as a trial."""
         spec, run = lane.spec, lane.run
         assert run is not None, "it was tried"
-        values = [score.value for score in run.scores if score.value is not None]
-        episodes = run.episodes
+        values = [score for score in runner(lane.agent.digest, run).scores if score is not None]
+        episodes, cases = run.episodes, len(run.clusters)
         self.programs[spec.program.digest] = spec.program
         trial = Trial(
             number=len(self.trials),
@@ -221,8 +305,9 @@ class Search:
             report=summarize(run),
             score=sum(values) / len(values) if values else None,
             scored=len(values),
-            cases=len(episodes),
-            complete=len(episodes) == len(self.task.val),
+            cases=cases,
+            repeats=rounds(run),
+            complete=cases == len(self.task.val),
             tokens=sum(episode.usage.tokens for episode in episodes) / len(episodes),
             model_seconds=sum(episode.usage.model_milliseconds for episode in episodes) / len(episodes) / 1000,
             dropped=dropped,
@@ -231,35 +316,6 @@ class Search:
         self.trials.append(trial)
         self.task.on_trial(trial)
         return trial
-
-
-def _runner(digest: str, run: Run) -> Runner:
-    tokens = sum(episode.usage.tokens for episode in run.episodes) / len(run.episodes)
-    return Runner(digest, [score.value for score in run.scores], tokens)
-
-
-def _joined(first: Run, second: Run) -> Run:
-    """Two runs of one agent over cases that follow each other."""
-    return first.model_copy(
-        update={
-            "clusters": first.clusters | second.clusters,
-            "tags": first.tags | second.tags,
-            "episodes": first.episodes + second.episodes,
-            "scores": first.scores + second.scores,
-        }
-    )
-
-
-def _as_paid(run: Run, calls: Sequence[Call]) -> Run:
-    """The run as if each call had been paid now: what a candidate costs is not a matter of what the store held.
-
-    So candidates are comparable, and a search that was interrupted ends like one that was not.
-    """
-    tallies = {episode.case_id: Tally() for episode in run.episodes}
-    for call in calls:
-        tallies[call.where.case_id].add(call.model_copy(update={"cached": False}))
-    episodes = (one.model_copy(update={"usage": tallies[one.case_id].usage()}) for one in run.episodes)
-    return run.model_copy(update={"episodes": tuple(episodes)})
 
 
 def optimize(start: AgentSpec, optimizers: Sequence[Optimizer], task: Task) -> Optimized:
@@ -278,6 +334,7 @@ def optimize(start: AgentSpec, optimizers: Sequence[Optimizer], task: Task) -> O
             start = optimizer(start, search)
             if task.meter.refusal:  # a foreign loop went on without the calls that were refused
                 raise BudgetExceeded(task.meter.refusal)
+        search.settle()
     except BudgetExceeded as end:
         stopped = str(end)
     return Optimized(

@@ -27,6 +27,8 @@ class Trial(Record):
     scored: int
     cases: int
     """Validation cases it was tried on."""
+    repeats: int = 1
+    """How often each of them was asked; more than once only where answers vary and a choice hung on it."""
     complete: bool
     """True if it was tried on all of them."""
     tokens: float
@@ -67,7 +69,12 @@ class Optimized(Record):
         return tuple(trial.dropped for trial in self.trials if trial.dropped is not None)
 
 
+def latest(trials: Sequence[Trial]) -> list[Trial]:
+    """The complete trials; of an agent that was asked again the last one stands, since it holds all the answers."""
+    return list({trial.agent_digest: trial for trial in trials if trial.complete}.values())
+
+
 def ranked(trials: Sequence[Trial]) -> list[Trial]:
     """The complete trials that have a score, best first; ties go to fewer tokens, then to the earlier one."""
-    complete = [trial for trial in trials if trial.complete and trial.score is not None]
+    complete = [trial for trial in latest(trials) if trial.score is not None]
     return sorted(complete, key=lambda trial: (-(trial.score or 0.0), trial.tokens, trial.number))

@@ -4,9 +4,12 @@ from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from workbench.core import Corpus, Document, Record, RetrievalError, digest_json
+from workbench.retrieval.analyzer import Analyzer
+from workbench.retrieval.routing import Route
+from workbench.retrieval.view import ANYONE, View
 
 Vectors = NDArray[np.float32]
 
@@ -20,17 +23,25 @@ class Hit(Record):
     parts: dict[str, float] = Field(default_factory=dict)
     """Where the score comes from: "bm25" (at least 0, unbounded) and "bm25_rank" if it shares a word with the
     query; "dense_similarity" (cosine, in [-1, 1]) and "dense_rank" from every index that has vectors. Ranks
-    begin at 1 and count the whole corpus."""
+    begin at 1 and count all that the view shows. Where the spec asks for them: "feedback_similarity" (cosine with
+    the query moved by feedback, which then makes "dense_rank"), "fused" (the score before a learned ranker), and
+    "passage_start" and "passage_end" (characters of the document's text that the vectors found)."""
 
 
 class IndexSpec(Record):
     """How documents are made searchable."""
 
     retriever: Literal["bm25", "dense", "hybrid"] = "hybrid"
+    analyzer: Analyzer = "code"
+    """How a text becomes words; see `words_of`."""
     k1: float = Field(default=1.2, ge=0, allow_inf_nan=False)
     """How much a repeated word counts. Source of both defaults: Lucene, BM25Similarity."""
     b: float = Field(default=0.75, ge=0, le=1)
     """How much a long document is discounted."""
+    fusion: Literal["rrf", "convex"] = "rrf"
+    """How "hybrid" makes one ranking of two: by ranks, or by scores on one scale."""
+    weight: float = Field(default=0.5, ge=0, le=1)
+    """The share of meanings in a "convex" fusion; words have the rest."""
     rrf_k: float = Field(default=60.0, gt=0, allow_inf_nan=False)
     """The constant of reciprocal rank fusion. Source: Cormack, Clarke, Büttcher 2009."""
     depth: int = Field(default=100, ge=1)
@@ -38,6 +49,27 @@ class IndexSpec(Record):
     tokens: int = Field(default=96, ge=8, le=256)
     """How much of a document vectors read; the words of "bm25" are all read. A tool's name and description come
     first, and what follows costs time in proportion."""
+    chunk: int = Field(default=0, ge=0)
+    """The most characters of a passage: a document's meaning is then that of its passage nearest to the query; its
+    words are counted as a whole. 0 leaves documents whole."""
+    overlap: int = Field(default=0, ge=0)
+    """How many characters of a passage the next one may repeat; less than `chunk`."""
+    feedback: int = Field(default=0, ge=0)
+    """How many of the first documents found move the query's vector towards them; 0 is none."""
+    feedback_weight: float = Field(default=0.3, ge=0, le=1)
+    """How far: 0 not at all, 1 all the way."""
+    aspects: int = Field(default=0, ge=0)
+    """The most sentences of a request of several that "hybrid" also looks for one by one; 0 looks for the whole."""
+    ranker: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
+    """The digest of a learned `Ranker` that orders the first `depth` of "hybrid" anew; empty is none."""
+    routes: tuple[Route, ...] = ()
+    """What words of a query narrow the view to."""
+
+    @model_validator(mode="after")
+    def _overlap_is_less(self) -> "IndexSpec":
+        if self.chunk and self.overlap >= self.chunk:
+            raise ValueError(f"overlap {self.overlap}: must be less than chunk, {self.chunk}")
+        return self
 
 
 class Index(Protocol):
@@ -57,12 +89,14 @@ class Index(Protocol):
 
     @property
     def vectors(self) -> Vectors | None:
-        """A row of length 1 for each document, in order; None for "bm25"."""
+        """A row of length 1 for each document, or for each of its passages, in order; None for "bm25"."""
 
-    def search(self, query: str, k: int) -> tuple[Hit, ...]:
-        """The best k documents, best first, ties by id; fewer if fewer match, none for a blank query.
+    def search(self, query: str, k: int, view: View = ANYONE) -> tuple[Hit, ...]:
+        """The best k documents of a view, best first, ties by id; fewer if fewer match, none for a blank query.
 
-        "bm25" finds only documents that share a word with the query; the others rank every document.
+        "bm25" finds only documents that share a word with the query; the others rank every document. What the view
+        hides is taken out before anything is ranked, and moves no score but those of words: how rare a word is, is
+        counted over the whole corpus.
 
         Raises: RetrievalError if k is less than 1.
         """
@@ -96,3 +130,31 @@ def rank(scores: NDArray[np.floating], ids: NDArray[np.str_]) -> list[int]:
     """
     order: list[int] = np.lexsort((ids, -scores)).tolist()
     return order
+
+
+def top(scores: NDArray[np.floating], order: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """The positions of the `count` highest scores, highest first, ties by `order`: `rank` without sorting the rest.
+
+    >>> top(np.array([0.5, 0.9, 0.5]), np.array([1, 2, 0]), 2).tolist()
+    [1, 2]
+    """
+    if count >= len(scores):
+        return np.lexsort((order, -scores))
+    least = np.partition(scores, len(scores) - count)[len(scores) - count]
+    near = np.flatnonzero(scores >= least)
+    return near[np.lexsort((order[near], -scores[near]))][:count]
+
+
+def ranks(scores: NDArray[np.floating], order: NDArray[np.int64], places: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The rank, from 1 and among all scores, of those at some places; ties by `order`.
+
+    >>> ranks(np.array([0.5, 0.9, 0.5]), np.array([1, 2, 0]), np.array([0, 2])).tolist()
+    [3.0, 2.0]
+    """
+    falling, own = np.sort(-scores), -scores[places]
+    above, through = np.searchsorted(falling, own, "left"), np.searchsorted(falling, own, "right")
+    found = above.astype(np.float64) + 1
+    for at in np.flatnonzero(through - above > 1):
+        tied = scores == scores[places[at]]
+        found[at] += np.count_nonzero(order[tied] < order[places[at]])
+    return found

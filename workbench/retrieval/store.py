@@ -2,8 +2,9 @@
 
     documents.jsonl   the corpus, a document per line, in order
     spec.json         the corpus's name and the index spec
-    vectors.npy       float32, a row per document        (not for "bm25")
-    tokenizer.json    of the embedding model             (not for "bm25")
+    vectors.npy       float32, a row per document or passage    (not for "bm25")
+    tokenizer.json    of the embedding model                    (not for "bm25")
+    ranker.json       the learned ranker                        (where the spec names one)
     manifest.json     the index's digest, and the SHA-256 of every other file
 
 The words of a BM25 index are counted again when it is read: that takes less time than checking a copy.
@@ -32,11 +33,15 @@ from workbench.core import (
 )
 from workbench.retrieval.bm25 import Bm25Index
 from workbench.retrieval.builder import assemble
+from workbench.retrieval.chunking import cut_corpus
 from workbench.retrieval.dense import DIMENSIONS, DenseIndex
 from workbench.retrieval.hybrid import HybridIndex
 from workbench.retrieval.index import Index, IndexSpec, Vectors
+from workbench.retrieval.rerank import Ranker
+from workbench.retrieval.routed import RoutedIndex
 
 _MANIFEST = "manifest.json"
+_RANKER = "ranker.json"
 _PLAIN = {"documents.jsonl", "spec.json"}
 _WITH_VECTORS = _PLAIN | {"vectors.npy", "tokenizer.json"}
 
@@ -89,14 +94,13 @@ def read_index(folder: Path, *, threads: int = 2) -> Index:
         raise RetrievalError(f"index {str(folder)!r}: can't be read: {cause}; build it again") from cause
     with boundary(RetrievalError, f"index {str(folder)!r}"):
         corpus = Corpus(name=content.corpus, documents=documents)
-    expected = _PLAIN if content.spec.retriever == "bm25" else _WITH_VECTORS
+    expected = _expected(content.spec)
     if set(manifest.files) != expected:
         raise RetrievalError(
             f"index {str(folder)!r}: its manifest names {', '.join(sorted(manifest.files))}, a "
             f"{content.spec.retriever!r} index has {', '.join(sorted(expected))}; build it again"
         )
-    vectors = None if content.spec.retriever == "bm25" else _read_vectors(folder, len(documents))
-    index = assemble(corpus, content.spec, tokenizer=folder / "tokenizer.json", threads=threads, vectors=vectors)
+    index = _assemble(folder, corpus, content.spec, threads=threads)
     if index.digest != manifest.index:
         raise RetrievalError(
             f"index {str(folder)!r}: its parts make index {index.digest[:12]}, its manifest names "
@@ -108,17 +112,38 @@ def read_index(folder: Path, *, threads: int = 2) -> Index:
 def _write_files(folder: Path, index: Index) -> None:
     write_records(folder / "documents.jsonl", index.corpus.documents)
     write_record(folder / "spec.json", _Content(corpus=index.corpus.name, spec=index.spec))
+    index = index.inner if isinstance(index, RoutedIndex) else index
     match index:
         case DenseIndex() as dense:
             pass
         case HybridIndex():
             dense = index.dense
+            if index.ranker is not None:
+                write_record(folder / _RANKER, index.ranker)
         case Bm25Index():
             return
         case _:
             raise RetrievalError(f"index of {index.corpus.name!r}: kind {type(index).__name__!r} can't be written")
     np.save(folder / "vectors.npy", dense.vectors, allow_pickle=False)
     shutil.copyfile(dense.embedder.tokenizer, folder / "tokenizer.json")
+
+
+def _expected(spec: IndexSpec) -> set[str]:
+    """The files of an index."""
+    if spec.retriever == "bm25":
+        return _PLAIN
+    return _WITH_VECTORS | ({_RANKER} if spec.ranker and spec.retriever == "hybrid" else set())
+
+
+def _assemble(folder: Path, corpus: Corpus, spec: IndexSpec, *, threads: int) -> Index:
+    if spec.retriever == "bm25":
+        return assemble(corpus, spec, tokenizer=None, threads=threads, vectors=None)
+    pieces = cut_corpus(corpus, size=spec.chunk, overlap=spec.overlap) if spec.chunk else corpus
+    vectors = _read_vectors(folder, len(pieces.documents))
+    with boundary(RetrievalError, f"index {str(folder)!r}"):
+        ranker = read_record(folder / _RANKER, Ranker) if _RANKER in _expected(spec) else None
+    tokenizer = folder / "tokenizer.json"
+    return assemble(corpus, spec, tokenizer=tokenizer, threads=threads, vectors=vectors, ranker=ranker)
 
 
 def _verify(folder: Path, manifest: _Manifest) -> None:

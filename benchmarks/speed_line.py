@@ -1,0 +1,63 @@
+"""What the parts of `benchmarks.retrieval_speed` have in common: lines of its table, and how time is taken."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+import numpy as np
+
+Query = TypeVar("Query")
+
+
+@dataclass(frozen=True)
+class Line:
+    """Something measured beside what it must be; no target is for information."""
+
+    name: str
+    value: float
+    target: str = ""
+    met: bool | None = None
+
+
+class Part(Protocol):
+    """A part of the benchmark, such as `benchmarks.speed_embedding.lines`."""
+
+    def __call__(self, quick: bool) -> list[Line]:
+        """Measure, on a smaller sample if quick."""
+
+
+@dataclass(frozen=True)
+class Times:
+    """Milliseconds of a set of queries."""
+
+    p50: float
+    p95: float
+    """Of each query's best pass, on the clock."""
+    first_p95: float
+    """Of the first pass, on the clock."""
+    cpu: float
+    """Processor time, median over the queries of the best pass."""
+    cpu_p95: float
+
+
+def take_times(ask: Callable[[Query], object], queries: Sequence[Query], passes: int = 3) -> Times:
+    """Ask every query, all of them once before any is asked again.
+
+    A query's time is that of its best pass: what the neighbours on a shared machine take is not the query's.
+    """
+    clock, cpu = np.empty((passes, len(queries))), np.empty((passes, len(queries)))
+    for one_pass in range(passes):
+        for place, query in enumerate(queries):
+            began, used = time.perf_counter(), time.process_time()
+            ask(query)
+            cpu[one_pass, place] = time.process_time() - used
+            clock[one_pass, place] = time.perf_counter() - began
+    best, least = clock.min(axis=0) * 1e3, cpu.min(axis=0) * 1e3
+    return Times(
+        p50=float(np.median(best)),
+        p95=float(np.quantile(best, 0.95)),
+        first_p95=float(np.quantile(clock[0] * 1e3, 0.95)),
+        cpu=float(np.median(least)),
+        cpu_p95=float(np.quantile(least, 0.95)),
+    )

@@ -1,0 +1,81 @@
+"""What the commands of `workbench corpus` need of several rooms, opened one by one: all of the lab takes seconds."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+import yaml
+from pydantic import JsonValue
+
+from workbench.cli.progress import Terminal
+from workbench.core import ConfigError
+from workbench.datasets.parse import Row
+from workbench.datasets.source import TraceSource, read_declaration
+from workbench.datasets.source_adding import Entry, add_source, guess_kind, place_from
+from workbench.datasets.source_checks import CorpusCheck, check_corpus
+from workbench.datasets.source_reading import Reading, read_sources
+from workbench.safety import redact
+
+_MARK = re.compile(r"\[([a-z-]+)\]")
+
+
+def inspect_corpus(path: Path, *, now: datetime) -> CorpusCheck:
+    """The corpus that a file declares, read and looked through; what is wrong in a source is a finding.
+
+    Raises: DataError with file and line if the file itself is wrong.
+    """
+    declared = read_declaration(path)
+    with Terminal() as terminal:
+        terminal.stage("read", skipped=False)
+        reading = read_sources(declared, traces=_traces, advance=terminal.advance)
+        terminal.stage("check", skipped=False)
+        return check_corpus(declared, reading, now=now, count_personal=count_personal)
+
+
+def append(path: Path, entry: Entry) -> Reading:
+    """Read a source and append it to a corpus's file; what it holds.
+
+    Raises: DataError if it is wrong or holds no document; nothing was written then.
+    """
+    return add_source(path, entry, traces=_traces)
+
+
+def declare(
+    path: Path, place: str, *, name: str, kind: str, fields: Mapping[str, JsonValue], settings: Sequence[str]
+) -> Entry:
+    """A source as a corpus's file at `path` has it: `fields`, and settings as FIELD=VALUE with the value in YAML.
+
+    Without a name it gets the place's last part, without a kind that of what stands there.
+
+    Raises: ConfigError if a setting is none, or names a field twice.
+    """
+    given = kind or guess_kind(place)
+    last = re.sub(r"[^a-z0-9_-]+", "-", Path(place.partition("?")[0]).stem.lower()).strip("-_")
+    entry: Entry = {"name": name or last or given, "kind": given, "where": place_from(path.parent, place), **fields}
+    for setting in settings:
+        field, sign, value = setting.partition("=")
+        if not sign or field in entry:
+            says = "is given twice" if sign else "has no value; write FIELD=VALUE"
+            raise ConfigError(f"setting {setting!r}: {says}")
+        try:
+            entry[field] = yaml.safe_load(value)
+        except yaml.YAMLError as cause:
+            raise ConfigError(f"setting {setting!r}: its value is not YAML; put it in quotes") from cause
+    return entry
+
+
+def count_personal(text: str) -> Mapping[str, int]:
+    """How many secrets, addresses, phone numbers, cards and accounts a text holds, by kind.
+
+    >>> dict(count_personal("Write to jo@example.org or ann@example.org, see [e-mail]."))
+    {'e-mail': 2}
+    """
+    return Counter(_MARK.findall(redact(text))) - Counter(_MARK.findall(text))
+
+
+def _traces(source: TraceSource, folder: Path) -> Iterable[Row]:
+    from workbench.lab.corpora import read_traces
+
+    return read_traces(source, folder)

@@ -1,0 +1,144 @@
+"""`workbench index`: a corpus made searchable, kept fresh, searched in a caller's view, and explained."""
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from workbench.cli.index_tune import tune
+from workbench.cli.options import WORKSPACE, Json, Workspace, noun
+
+if TYPE_CHECKING:
+    from workbench.retrieval.live_explain import Explanation
+
+app = noun("Build, refresh, search and explain live indexes.")
+app.command()(tune)
+
+Name = Annotated[str, typer.Argument(help="The index's name in the workspace.")]
+Query = Annotated[str, typer.Argument(help="What is looked for.")]
+Most = Annotated[int, typer.Option("-k", help="At most so many passages.")]
+User = Annotated[str | None, typer.Option("--as", help="Who asks. Without it: somebody of whom nothing is known.")]
+Groups = Annotated[list[str] | None, typer.Option("--group", help="A group that the caller belongs to; repeatable.")]
+Where = Annotated[
+    list[str] | None,
+    typer.Option(help="FIELD=VALUE, FIELD>=VALUE or FIELD<=VALUE on metadata, source, trust or licence; repeatable."),
+]
+
+
+@app.command()
+def build(  # noqa: PLR0913, PLR0917 - a command's options are its parameters
+    name: Name,
+    corpus: Annotated[str, typer.Argument(help="A corpus of the folder corpora, its file, or documents as .jsonl.")],
+    retriever: Annotated[Literal["bm25", "dense", "hybrid"], typer.Option(help="Words, meanings, or both.")] = "hybrid",
+    analyzer: Annotated[
+        Literal["code", "code_english", "words", "english"],
+        typer.Option(help="How text becomes words: names split into parts or not, English endings cut or not."),
+    ] = "code",
+    chunk: Annotated[int, typer.Option(min=0, help="Most characters of a passage; 0 leaves documents whole.")] = 0,
+    overlap: Annotated[int, typer.Option(min=0, help="Characters that the next passage may repeat.")] = 0,
+    workspace: Workspace = WORKSPACE,
+    as_json: Json = False,
+) -> None:
+    """Make a corpus searchable. Stopped half-way it is kept, and `refresh` goes on."""
+    from workbench.cli.index_store import Recipe, build_index
+    from workbench.cli.render import show
+    from workbench.retrieval import IndexSpec
+
+    spec = IndexSpec(retriever=retriever, analyzer=analyzer)
+    done = build_index(workspace, name, Recipe(corpus=corpus, chunk=chunk, overlap=overlap), spec)
+    show(f"{done}\nnext: uv run workbench index search {name} QUERY", done, as_json=as_json)
+
+
+@app.command()
+def refresh(
+    name: Name,
+    compact: Annotated[
+        bool, typer.Option("--compact", help="Write it anew in few segments: no byte of what was deleted remains.")
+    ] = False,
+    workspace: Workspace = WORKSPACE,
+    as_json: Json = False,
+) -> None:
+    """Make an index hold its corpus as that is now; whoever searches it meanwhile sees the old or the new."""
+    from workbench.cli.index_store import compact_index, refresh_index
+    from workbench.cli.render import show
+
+    done = refresh_index(workspace, name)
+    if compact:
+        compact_index(workspace, name)
+    show(str(done), done, as_json=as_json)
+
+
+@app.command()
+def search(  # noqa: PLR0913, PLR0917 - a command's options are its parameters
+    name: Name,
+    query: Query,
+    k: Most = 5,
+    user: User = None,
+    group: Groups = None,
+    where: Where = None,
+    workspace: Workspace = WORKSPACE,
+    as_json: Json = False,
+) -> None:
+    """Find what the caller may see; what is older than its source allows is marked as stale."""
+    from workbench.cli.index_store import open_index, read_view
+    from workbench.cli.render import show, table
+
+    found = open_index(workspace, name).passages(query, k, read_view(user, group or (), where or ()))
+    rows = []
+    for rank, one in enumerate(found, start=1):
+        origin = one.document.origin
+        place = f"{origin.source}:{origin.path}[{origin.start}:{origin.end}]" if origin else "made here"
+        label = f"{origin.trust if origin else 'trusted'}{', stale' if one.stale else ''}"
+        text = " ".join(one.document.text.split())[:60]
+        rows.append((str(rank), f"{one.hit.score:.4f}", one.hit.doc_id, label, place, text))
+    text = table(("rank", "score", "id", "trust", "source", "text"), rows) if rows else "nothing is found"
+    show(text, list(found), as_json=as_json)
+
+
+@app.command()
+def explain(  # noqa: PLR0913, PLR0917 - a command's options are its parameters
+    name: Name,
+    query: Query,
+    k: Most = 5,
+    user: User = None,
+    group: Groups = None,
+    where: Where = None,
+    workspace: Workspace = WORKSPACE,
+    as_json: Json = False,
+) -> None:
+    """Show every score that makes the ranking of a query."""
+    from workbench.cli.index_store import open_index, read_view
+    from workbench.cli.render import show
+    from workbench.retrieval.live_explain import explain as reasons
+
+    found = reasons(open_index(workspace, name), query, k, read_view(user, group or (), where or ()))
+    show(_text(found), found, as_json=as_json)
+
+
+@app.command()
+def stats(name: Name, workspace: Workspace = WORKSPACE, as_json: Json = False) -> None:
+    """Show what an index is made of: documents, passages, segments, bytes, tombstones, generation, stale share."""
+    from workbench.cli.index_store import open_index
+    from workbench.cli.render import show, table
+
+    found = open_index(workspace, name).stats()
+    rows = [(field, str(value)) for field, value in found.model_dump().items()]
+    share = f"{found.stale / found.documents:.1%}" if found.documents else "-"
+    show(table(("what", "value"), [*rows, ("stale share", share)]), found, as_json=as_json)
+
+
+def _text(found: "Explanation") -> str:
+    from workbench.cli.render import table
+
+    names = ("bm25", "bm25_rank", "dense_similarity", "dense_rank")
+    rows = []
+    for reasons in found.hits:
+        hit = reasons.hit
+        parts = (f"{hit.parts[part]:.4g}" if part in hit.parts else "-" for part in names)
+        added = " + ".join(f"{one.score:.4f} {one.word}×{one.count}" for one in reasons.words)
+        rows.append((hit.doc_id, f"{hit.score:.5f}", *parts, str(reasons.length), f"{reasons.length_norm:.3f}", added))
+    head = f"{found.retriever} {found.fusion}".strip()
+    seen = f"{found.visible} of {found.documents} documents are visible, {found.average_length:.1f} words on average"
+    weights = [(one.word, str(one.documents), f"{one.idf:.4f}") for one in found.words]
+    words = table(("word", "documents", "idf"), weights)
+    hits = table(("id", "score", *names, "words", "length norm", "from words"), rows)
+    return f"{head}, generation {found.generation}: {seen}\n\n{words}\n\n{hits}"

@@ -1,0 +1,41 @@
+"""Corpora where the rooms meet: the sources of a declaration, with the tracking store at hand."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from workbench.core import Corpus, DataError
+from workbench.datasets.parse import Row, instant
+from workbench.datasets.source import TraceSource, read_declaration
+from workbench.datasets.source_reading import read_corpus
+from workbench.lab.workspace import Progress, Quiet
+
+_TITLE = 120  # characters of a request that name it
+
+
+def load_corpus(path: Path, *, progress: Progress | None = None) -> Corpus:
+    """The corpus that a file declares, every source read.
+
+    Raises: DataError with file and line if the file is wrong or a source can't be read.
+    """
+    return read_corpus(read_declaration(path), traces=read_traces, advance=(progress or Quiet()).advance)
+
+
+def read_traces(source: TraceSource, folder: Path) -> Iterable[Row]:
+    """Requests and answers of a tracking store, as rows.
+
+    Raises: DataError if there is no store; TrackingError if it has no such experiment or refuses.
+    """
+    place = source.place(folder)
+    if not (place / "mlflow.db").is_file():  # opening would make one
+        raise DataError(f"folder {str(place)!r} holds no tracking store; correct where")
+    from workbench.tracking import open_store  # noqa: PLC0415 - mlflow takes seconds to import
+    from workbench.tracking.answers import read_answers  # noqa: PLC0415
+
+    for one in read_answers(open_store(place), source.experiment, reviewed=source.reviewed, most=source.most_rows):
+        yield {
+            "id": one.trace_id,
+            "text": f"{one.request}\n\n{one.answer}",
+            "title": one.request.strip().partition("\n")[0][:_TITLE],
+            "changed": instant(one.at),
+            "reviewed": one.reviewed,
+        }
