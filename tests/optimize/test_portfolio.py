@@ -63,7 +63,11 @@ class Hopeless:
 
 def test_budget_moves_to_what_pays(store: CallStore) -> None:
     """Who finds nothing has its part of the first round and no more, as long as the other has a use for the rest."""
-    hopeless, useful = Hopeless(), RandomSearch(SPACE, candidates=12)
+    hopeless = Hopeless()
+
+    def useful(start: AgentSpec, search: Search) -> AgentSpec:
+        return RandomSearch(SPACE, candidates=12)(start, search)
+
     members: dict[str, Optimizer] = {"hopeless": hopeless, "useful": useful}
     world = World(budget=Budget(calls=80), store=store)
     with scope(run="moves"):
@@ -73,6 +77,30 @@ def test_budget_moves_to_what_pays(store: CallStore) -> None:
     assert "random_search" == outcome.best.origin
     assert quarter == hopeless.furthest
     assert world.calls - 12 - quarter > quarter
+
+
+def test_what_is_drafted_races_together() -> None:
+    """Whoever drafted them: candidates are dropped for a rival of another member, and a small budget still ends with a
+    better agent that was tried on every case."""
+    world = World(budget=Budget(calls=100))
+    outcome = optimize(start(), [portfolio()], world.task)
+    owner = {trial.agent_digest: trial.origin for trial in outcome.trials}
+    dropped = [trial for trial in outcome.trials if trial.dropped is not None]
+
+    assert outcome.best.complete
+    assert "start" != outcome.best.origin
+    assert any(trial.dropped and owner[trial.dropped.rival] != trial.origin for trial in dropped)
+
+
+def test_who_searches_for_itself_has_a_part_beside_the_race() -> None:
+    """The race of drafts takes no more than its share while somebody else waits, and goes on when nobody does."""
+    hopeless = Hopeless()
+    members: dict[str, Optimizer] = {**portfolio().members, "hopeless": hopeless}
+    world = World(budget=Budget(calls=140))
+    outcome = optimize(start(), [Portfolio(members)], world.task)
+
+    assert (140 - 12) // 2 <= hopeless.furthest
+    assert {"random_search", "nearest_demos"} <= {trial.origin for trial in outcome.trials}
 
 
 def test_a_part_of_a_budget_is_not_the_budget() -> None:

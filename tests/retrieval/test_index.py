@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from workbench.core import Corpus, RetrievalError
-from workbench.retrieval import Hit, Index, IndexSpec, build_index
+from workbench.core import EVERYONE, Corpus, Document, Origin, RetrievalError
+from workbench.retrieval import Condition, Hit, Index, IndexSpec, View, build_index
 
 
 def _names(hits: tuple[Hit, ...]) -> list[str]:
@@ -151,3 +151,13 @@ def test_vectors_of_a_like_index_are_taken_over(index: Index, corpus: Corpus, to
     assert (index.vectors is not None) == (same.vectors is index.vectors)
     assert other_corpus.vectors is not None
     assert 2 == len(other_corpus.vectors)
+
+
+def test_one_is_not_true_in_an_index_either() -> None:
+    """Views that Python takes for equal see what each of them allows: what one saw is not remembered for another."""
+    flag = Origin(source="s", readers=(EVERYONE,), metadata={"open": True})
+    corpus = Corpus(name="flags", documents=(Document(doc_id="a", text="word", origin=flag),))
+    index = build_index(corpus, IndexSpec(retriever="bm25"))
+    views = [View(where=(Condition(field="open", one_of=(value,)),)) for value in (1, True, 1.0)]
+
+    assert [0, 1, 0] == [len(index.search("word", 1, view)) for view in views]

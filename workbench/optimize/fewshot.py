@@ -1,5 +1,6 @@
 """Few-shot optimizers: which solved requests a model is shown."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import dspy
@@ -7,7 +8,7 @@ from dspy.teleprompt import BootstrapFewShot, LabeledFewShot
 
 from workbench.agents import Agent, AgentSpec, examples, learned
 from workbench.core import OptimizeError, stream
-from workbench.optimize.foreign import improved
+from workbench.optimize.foreign import drafted
 from workbench.optimize.reward import graded
 from workbench.optimize.search import Search, Task
 
@@ -18,13 +19,16 @@ class LabeledDemos:
 
     demos: int = 4
 
-    def __call__(self, start: AgentSpec, search: Search) -> AgentSpec:
+    def draft(self, start: AgentSpec, task: Task) -> tuple[AgentSpec, ...]:
         """One candidate with `demos` fixed demos; no model is asked to make it."""
         spec = start.model_copy(update={"demos": self.demos, "demo_choice": "fixed"})
-        module = search.task.build(spec).module
-        compiled = LabeledFewShot(k=self.demos).compile(module, trainset=rows(search.task), sample=False)
-        search.attempt(learned(spec, compiled), origin="labeled_few_shot")
-        return search.leader()
+        module = task.build(spec).module
+        compiled = LabeledFewShot(k=self.demos).compile(module, trainset=rows(task), sample=False)
+        return (learned(spec, compiled),)
+
+    def __call__(self, start: AgentSpec, search: Search) -> AgentSpec:
+        """Try the candidate."""
+        return tried(self.draft(start, search.task), search, "labeled_few_shot")
 
 
 @dataclass(frozen=True)
@@ -33,11 +37,13 @@ class NearestDemos:
 
     demos: int = 4
 
-    def __call__(self, start: AgentSpec, search: Search) -> AgentSpec:
+    def draft(self, start: AgentSpec, task: Task) -> tuple[AgentSpec, ...]:
         """One candidate that holds every solved training case and shows the `demos` nearest ones."""
-        spec = taught(start, search.task).model_copy(update={"demos": self.demos, "demo_choice": "nearest"})
-        search.attempt(spec, origin="nearest_demos")
-        return search.leader()
+        return (taught(start, task).model_copy(update={"demos": self.demos, "demo_choice": "nearest"}),)
+
+    def __call__(self, start: AgentSpec, search: Search) -> AgentSpec:
+        """Try the candidate."""
+        return tried(self.draft(start, search.task), search, "nearest_demos")
 
 
 @dataclass(frozen=True)
@@ -51,22 +57,33 @@ class BootstrappedDemos:
     labeled: int = 0
     """Where fewer were solved, labelled cases fill up to so many."""
 
-    def __call__(self, start: AgentSpec, search: Search) -> AgentSpec:
+    def draft(self, start: AgentSpec, task: Task) -> tuple[AgentSpec, ...]:
         """One candidate with bootstrapped demos; the calls on training cases are paid from the budget."""
         spec = start.model_copy(update={"demos": max(self.demos, self.labeled), "demo_choice": "fixed"})
 
         def loop(agent: Agent) -> dspy.Module:
-            train = rows(search.task)
+            train = rows(task)
             teacher = LabeledFewShot(k=spec.demos).compile(agent.module, trainset=train)
             optimizer = BootstrapFewShot(
-                metric=graded(search.task),
+                metric=graded(task),
                 max_bootstrapped_demos=self.demos,
                 max_labeled_demos=self.labeled,
                 max_errors=0,
             )
             return optimizer.compile(agent.module, teacher=teacher, trainset=train)
 
-        return improved("bootstrap_few_shot", spec, search, loop)
+        return (drafted("bootstrap_few_shot", spec, task, loop),)
+
+    def __call__(self, start: AgentSpec, search: Search) -> AgentSpec:
+        """Try the candidate."""
+        return tried(self.draft(start, search.task), search, "bootstrap_few_shot")
+
+
+def tried(specs: Sequence[AgentSpec], search: Search, origin: str) -> AgentSpec:
+    """Try candidates on every validation case; the best of the search."""
+    for spec in specs:
+        search.attempt(spec, origin=origin)
+    return search.leader()
 
 
 def rows(task: Task) -> list[dspy.Example]:

@@ -50,6 +50,17 @@ def improved(name: str, spec: AgentSpec, search: Search, loop: Loop) -> AgentSpe
     return search.leader()
 
 
+def drafted(name: str, spec: AgentSpec, task: Task, loop: Loop) -> AgentSpec:
+    """What a loop that judges no candidate makes of the spec's module, untried.
+
+    Raises: BudgetExceeded if a call was refused; OptimizeError if a model or the loop failed.
+    """
+    agent = task.build(spec)
+    with _at_work(name, agent, task, _Seen(task.val)):
+        found = loop(agent)
+    return _taken(spec, agent, found)
+
+
 def adviser(name: str, task: Task) -> dspy.LM:
     """The model that writes instructions for an optimizer.
 

@@ -1,11 +1,13 @@
 """Several optimizers under one budget, which moves to what pays."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
 
 from workbench.agents import AgentSpec
 from workbench.core import Budget, BudgetExceeded
-from workbench.optimize.search import Optimizer, Search
+from workbench.optimize.racing import Rules
+from workbench.optimize.search import Optimizer, Search, Task
 
 
 @dataclass
@@ -20,11 +22,22 @@ class Member:
     """True if it ended by itself, so that more budget would change nothing."""
 
 
+@runtime_checkable
+class Drafter(Protocol):
+    """An optimizer whose candidates are known before any of them is tried."""
+
+    def draft(self, start: AgentSpec, task: Task) -> Sequence[AgentSpec]:
+        """The candidates that it would try."""
+        ...
+
+
 @dataclass(frozen=True)
 class Portfolio:
     """Optimizers that begin with the same agent and share evaluator, answers and budget.
 
-    Successive halving over optimizers: in each round those that are left get equal parts of the round's budget, then
+    Candidates that are known beforehand, whoever drafts them, enter one race: what can't win is dropped on a few cases,
+    so a small budget is enough for many. Then come those that judge candidates on their way to better ones, by
+    successive halving over optimizers: in each round those that are left get equal parts of the round's budget, then
     the better half by validation goes on; the others come again only if the better ones leave something. An optimizer
     that is cut off by the end of its part is begun anew in the next round with a larger one: whatever it asked before
     is answered from the call store and charged once, so it goes on where it was. When all are through and something was
@@ -37,6 +50,8 @@ class Portfolio:
     """
 
     members: Mapping[str, Optimizer]
+    rules: Rules = field(default_factory=Rules)
+    """Of the race."""
 
     def __call__(self, start: AgentSpec, search: Search) -> AgentSpec:
         """Improve on `start` until the budget ends or nobody finds anything better; the best agent.
@@ -51,8 +66,21 @@ class Portfolio:
             start = search.leader()
 
     def _generation(self, start: AgentSpec, search: Search) -> None:
+        """One race of all that is drafted; then every other member until it is through."""
+        drafters = {name: member for name, member in self.members.items() if isinstance(member, Drafter)}
+        waiting = [Member(name, optimizer) for name, optimizer in self.members.items() if name not in drafters]
+        race = Member("race", _Race(drafters, self.rules))
+        if not waiting:
+            self._advance(race, start, search, None)
+            return
+        if drafters:
+            self._advance(race, start, search, _share(search.task.meter.left(), parts=1 + len(waiting)))
+        self._halve(waiting, start, search)
+        if not race.through:
+            self._advance(race, start, search, None)
+
+    def _halve(self, waiting: Sequence[Member], start: AgentSpec, search: Search) -> None:
         """Every member until it is through; who is dropped on the way waits for what the better ones leave."""
-        waiting = [Member(name, optimizer) for name, optimizer in self.members.items()]
         running = [*waiting]
         rounds = (len(running) - 1).bit_length()  # halving leaves one
         for left in range(rounds, 0, -1):
@@ -81,6 +109,22 @@ class Portfolio:
         finally:
             new = [trial.score for trial in search.trials[made:] if trial.complete and trial.score is not None]
             member.score = max([member.score, *new])
+
+
+@dataclass(frozen=True)
+class _Race:
+    """All that is drafted, in one race."""
+
+    drafters: Mapping[str, Drafter]
+    rules: Rules
+
+    def __call__(self, start: AgentSpec, search: Search) -> AgentSpec:
+        """Let the candidates race."""
+        drafts = [(name, spec) for name, member in self.drafters.items() for spec in member.draft(start, search.task)]
+        if drafts:
+            owners, specs = zip(*drafts, strict=True)
+            search.race(specs, origin="portfolio", rules=self.rules, owners=owners)
+        return search.leader()
 
 
 def _best(members: Sequence[Member]) -> list[Member]:

@@ -6,7 +6,7 @@ from workbench.agents import AgentSpec
 from workbench.core import OptimizeError
 from workbench.optimize.fewshot import taught
 from workbench.optimize.racing import Rules
-from workbench.optimize.search import Search
+from workbench.optimize.search import Search, Task
 from workbench.optimize.space import Space, sample, vary
 
 
@@ -27,15 +27,22 @@ class RandomSearch:
     futility: float = 0.1
     """The lowest chance to come out ahead on all validation cases with which a candidate goes on."""
 
-    def __call__(self, start: AgentSpec, search: Search) -> AgentSpec:
-        """Try up to `candidates` points; who is not dropped is tried on every validation case.
+    def draft(self, start: AgentSpec, task: Task) -> tuple[AgentSpec, ...]:
+        """Up to `candidates` points.
 
         Raises: OptimizeError if the space is empty.
         """
-        points = sample(self.space, count=self.candidates, seed=search.task.seed)
+        points = sample(self.space, count=self.candidates, seed=task.seed)
         if not points or not self.space:
             raise OptimizeError("random_search: the space names no knob; add some under optimize.space")
-        filled = taught(start, search.task)
+        filled = taught(start, task)
+        return tuple(vary(filled, point) for point in points)
+
+    def __call__(self, start: AgentSpec, search: Search) -> AgentSpec:
+        """Let the points race; who is not dropped is tried on every validation case.
+
+        Raises: OptimizeError if the space is empty.
+        """
         rules = Rules(alpha=self.alpha, futility=self.futility, first_cases=self.first_cases)
-        search.race([vary(filled, point) for point in points], origin="random_search", rules=rules)
+        search.race(self.draft(start, search.task), origin="random_search", rules=rules)
         return search.leader()

@@ -67,6 +67,7 @@ class Lane:
     spec: AgentSpec
     agent: Agent
     run: Run | None = None
+    origin: str = ""  # who proposed it
 
     @property
     def done(self) -> int:
@@ -102,47 +103,50 @@ class Search:
         self.extend(lane, len(self.cases))
         return self.record(lane, origin)
 
-    def race(self, specs: Sequence[AgentSpec], *, origin: str, rules: Rules) -> None:
+    def race(self, specs: Sequence[AgentSpec], *, origin: str, rules: Rules, owners: Sequence[str] = ()) -> None:
         """Try candidates against each other, case by case; each ends as a trial, whole or with the reason it is not.
 
-        Who was tried whole or dropped before does not run again; who was cut by a budget goes on from there.
-        Before what is left of the budget is too little for another look and one whole candidate, the race is called
-        off: the best so far is finished first.
+        `owners` say who proposed each, where that was not `origin` itself. Who was tried whole or dropped before does
+        not run again; who was cut by a budget goes on from there. Before what is left of the budget is too little for
+        another look and one whole candidate, the race is called off: the best so far is finished first.
 
         Raises: BudgetExceeded when a call no longer fits; complete trials stand, others are kept as far as they came.
         """
-        running = [self._lane(spec) for number, spec in enumerate(specs) if spec not in specs[:number]]
+        names = owners or [origin] * len(specs)
+        entered = zip(specs, names, strict=True)
+        running = [self._lane(spec, name) for n, (spec, name) in enumerate(entered) if spec not in specs[:n]]
         running = [lane for lane in running if not self._settled(lane.spec)]
         clusters = [case.cluster for case in self.cases]
         race = Race(rules, clusters, [lane.agent.digest for lane in running])
         try:
             for number, cases in enumerate(looks(clusters, rules.first_cases), 1):
                 while running and not self._affords(running, cases):
-                    self._finish(running, origin)
+                    self._finish(running)
                     self._weed(running, race, number, origin)
                 for lane in [*running]:
                     self.extend(lane, cases)
                     if cases == len(self.cases):
-                        self._finish(running, origin)
+                        self._finish(running)
                 self._weed(running, race, number, origin)
             self.settle()
         except BudgetExceeded:
             for lane in running:
                 if lane.done:
-                    self.record(lane, origin)
+                    self.record(lane, lane.origin)
             raise
 
-    def _finish(self, running: list[Lane], origin: str) -> None:
+    def _finish(self, running: list[Lane]) -> None:
         """Try the first of those that run on every case; it has then arrived."""
-        self.extend(running[0], len(self.cases))
-        self.record(running.pop(0), origin)
+        lane = running[0]
+        self.extend(lane, len(self.cases))
+        self.record(running.pop(0), lane.origin)
 
     def _weed(self, running: list[Lane], race: Race, look: int, origin: str) -> None:
         """Drop who can't win any more, and put the best in front."""
         lanes = {lane.agent.digest: lane for lane in running}
         runners = [runner(digest, lane.run) for digest, lane in lanes.items() if lane.run is not None]
         for gone in race.look(look, runners, self._champion()) if runners else ():
-            self.record(lanes.pop(gone.candidate), origin, gone)
+            self.record(lane := lanes.pop(gone.candidate), lane.origin, gone)
         left = [one for one in rank(runners) if one.name in lanes]
         if runners:
             running[:] = [lanes[one.name] for one in left]
@@ -228,10 +232,10 @@ class Search:
         last = self._last(spec)
         return last is not None and (last.complete or last.dropped is not None)
 
-    def _lane(self, spec: AgentSpec) -> Lane:
+    def _lane(self, spec: AgentSpec, origin: str = "") -> Lane:
         """A candidate with what it was tried on before: no question is asked again."""
         last = self._last(spec)
-        return Lane(spec, self.task.build(spec), None if last is None else self.runs[last.number])
+        return Lane(spec, self.task.build(spec), None if last is None else self.runs[last.number], origin)
 
     def extend(self, lane: Lane, cases: int) -> None:
         """Try a candidate on the cases up to the given one that it has not met."""

@@ -45,7 +45,7 @@ def stand(
     of: int,
 ) -> Standing:
     """How a race of these entrants, by digest, stands: those alive, best first, with what is changed in each."""
-    ended = [trial for trial in trials if trial.origin == origin and trial.agent_digest in entrants]
+    ended = [trial for trial in trials if trial.agent_digest in entrants]
     return Standing(
         origin=origin,
         entrants=len(entrants),

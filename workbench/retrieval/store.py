@@ -34,7 +34,8 @@ from workbench.core import (
 from workbench.retrieval.bm25 import Bm25Index
 from workbench.retrieval.builder import assemble
 from workbench.retrieval.chunking import cut_corpus
-from workbench.retrieval.dense import DIMENSIONS, DenseIndex
+from workbench.retrieval.dense import DenseIndex
+from workbench.retrieval.embed_graph import DIMENSIONS
 from workbench.retrieval.hybrid import HybridIndex
 from workbench.retrieval.index import Index, IndexSpec, Vectors
 from workbench.retrieval.rerank import Ranker
