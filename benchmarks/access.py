@@ -31,10 +31,7 @@ from numpy.typing import NDArray
 from benchmarks.passages import GROUPS, LICENCE, DrawnVectors, passages, queries
 from benchmarks.refresh import Figure, render
 from workbench.core import EVERYONE, Document, Scalar, WorkbenchError, stream
-from workbench.retrieval.index import IndexSpec
-from workbench.retrieval.live import LiveIndex
-from workbench.retrieval.live_refresh import create_live, update
-from workbench.retrieval.view import Condition, View
+from workbench.retrieval import Condition, IndexSpec, LiveIndex, View, create_live, update
 
 SEED = 13
 DOCUMENTS, QUICK_DOCUMENTS = 20_000, 2_000

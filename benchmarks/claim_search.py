@@ -18,9 +18,7 @@ from workbench.agents import Agent, AgentSpec
 from workbench.core import Budget, Meter, Prediction, Spend, digest_json
 from workbench.lms import Call, here
 from workbench.lms.scope import account
-from workbench.optimize import Task, optimize, vary
-from workbench.optimize.front import hypervolume
-from workbench.optimize.joint import JointSearch
+from workbench.optimize import JointSearch, Task, hypervolume, optimize, vary
 from workbench.retrieval import IndexSpec
 
 BEYOND = 0.05

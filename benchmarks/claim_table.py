@@ -24,9 +24,9 @@ from workbench.core import Case, Corpus, Document, ExpectedAnswer, stream
 from workbench.datasets import default_cache, fetch, load_registry
 from workbench.lms import LMSpec
 from workbench.optimize import Space
-from workbench.retrieval import IndexSpec, build_index, reciprocal_rank_fusion
+from workbench.retrieval import Embedder, IndexSpec, build_index, reciprocal_rank_fusion
 from workbench.retrieval.bm25 import Bm25Index
-from workbench.retrieval.dense import DenseIndex, Embedder
+from workbench.retrieval.dense import DenseIndex
 from workbench.retrieval.index import rank
 
 ATTRIBUTION = (

@@ -34,8 +34,18 @@ from workbench.agents import Agent, AgentSpec, build_agent
 from workbench.core import Budget, Case, Comparison, ExpectedCall, Meter, Run, WorkbenchError, stream
 from workbench.evals import EvaluationRequest, compare, evaluate, render_comparison
 from workbench.lms import CallStore, connect, scope, scripted_lm
-from workbench.optimize import BootstrappedDemos, LabeledDemos, NearestDemos, RandomSearch, Space, Task, optimize
-from workbench.optimize.explain import Explanation, explain_win, render_explanation
+from workbench.optimize import (
+    BootstrappedDemos,
+    Explanation,
+    LabeledDemos,
+    NearestDemos,
+    RandomSearch,
+    Space,
+    Task,
+    explain_win,
+    optimize,
+    render_explanation,
+)
 
 KEPT, SAVED = 0.95, 0.30
 METRIC = "task_success"

@@ -47,9 +47,7 @@ from workbench.core import Budget, Episode, OptimizeError, Spend, stream
 from workbench.evals import metric, render_table
 from workbench.evals.interval import wilson
 from workbench.lms import scope
-from workbench.optimize import Trial
-from workbench.optimize.forecast import Cost, Course, Forecast, Kept, foresee, update
-from workbench.optimize.loops import Setting
+from workbench.optimize import Cost, Course, Forecast, Kept, Setting, Trial, foresee, update
 from workbench.optimize.quiet import quiet
 
 TARGET = 0.85

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from benchmarks.frugal_peers import Step
 from workbench.agents import AgentSpec, instructions
 from workbench.core import Meter
-from workbench.optimize import JointSearch, Optimized, Search, Space, Task, Trial, optimize
-from workbench.optimize.trial import ranked
+from workbench.optimize import JointSearch, Optimized, Search, Space, Task, Trial, optimize, ranked
 
 ASK = """Rewrite these instructions so that a model that follows them makes fewer mistakes.
 Answer with the new instructions only.

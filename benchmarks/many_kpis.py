@@ -30,7 +30,7 @@ from scipy.optimize import brentq
 from benchmarks.gate_trials import ALPHA, SEED
 from benchmarks.resampling import Attempts, Drawing, agentdyn, agentdyn_attempts, as_runs, tau_kpis, tau_run, with_room
 from workbench.core import Finding, Run, WorkbenchError, integer
-from workbench.datasets.recorded import Recorded
+from workbench.datasets import Recorded
 from workbench.evals import render_table
 from workbench.evals.comparison import Pairs
 from workbench.evals.interval import difference_interval, mean_interval, share_interval, standard_error, student

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks.shared_data import shared
 from workbench.core import DataError, Run
-from workbench.datasets.recorded import Recorded, read_recorded
+from workbench.datasets import Recorded, read_recorded
 from workbench.evals import render_table
 from workbench.evals.pass_k import PassRate, all_of, measure_pass, one_of
 

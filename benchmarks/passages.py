@@ -15,7 +15,7 @@ import numpy as np
 
 from benchmarks.shared_data import shared
 from workbench.core import EVERYONE, Document, Origin, digest_json, integer
-from workbench.retrieval.index import Vectors
+from workbench.retrieval import Vectors
 
 LICENCE = "SciFact, CC BY-NC 2.0"
 DIMENSIONS = 384

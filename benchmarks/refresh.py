@@ -31,10 +31,7 @@ from benchmarks.passages import GROUPS, LICENCE, DrawnVectors, passages, queries
 from benchmarks.refresh_kills import Killed, Synced, kill_often, watch_syncs
 from workbench.core import Document, WorkbenchError, stream
 from workbench.evals import render_table
-from workbench.retrieval.index import IndexSpec
-from workbench.retrieval.live import LiveIndex
-from workbench.retrieval.live_refresh import compact, create_live, update
-from workbench.retrieval.view import ANYONE, Condition, View
+from workbench.retrieval import ANYONE, Condition, IndexSpec, LiveIndex, View, compact, create_live, update
 
 SEED = 11
 ADDED = 1_000

@@ -21,11 +21,8 @@ from pathlib import Path
 from benchmarks import forked
 from benchmarks.passages import DrawnVectors, passages, queries
 from workbench.core import Document, RetrievalError, stream
-from workbench.retrieval.index import IndexSpec
-from workbench.retrieval.live import LiveIndex
+from workbench.retrieval import IndexSpec, LiveIndex, View, compact, create_live, update
 from workbench.retrieval.live_manifest import Manifest, read_manifest
-from workbench.retrieval.live_refresh import compact, create_live, update
-from workbench.retrieval.view import View
 
 SEED = 12
 POOL = 400

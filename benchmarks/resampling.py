@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from benchmarks.shared_data import shared
 from workbench.core import Episode, Run, RunHeader, Score
-from workbench.datasets.recorded import Recorded, read_recorded
+from workbench.datasets import Recorded, read_recorded
 from workbench.evals.comparison import Pairs
 
 Floats = NDArray[np.float64]

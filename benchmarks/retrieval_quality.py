@@ -29,10 +29,9 @@ from benchmarks.retrieval_sets import SETS, TOKENS, Judged, builder, folds
 from workbench.core import WorkbenchError, stream
 from workbench.evals import codes, mean_interval, render_table
 from workbench.evals.ranking import ndcg_at, uncapped_recall_at
-from workbench.optimize.rank_training import Growth
-from workbench.optimize.retrieval_tuning import Builder, IndexSpace, Tuned, TuneRequest, tune_index
-from workbench.retrieval import Index, IndexSpec
-from workbench.retrieval.judgments import Judgment
+from workbench.optimize import Growth, Tuned, TuneRequest, tune_index
+from workbench.optimize.retrieval_tuning import Builder, IndexSpace
+from workbench.retrieval import Index, IndexSpec, Judgment
 
 Floats = NDArray[np.float64]
 RankMetric = Callable[[int, Sequence[str], Collection[str]], float | None]

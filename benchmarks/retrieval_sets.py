@@ -12,10 +12,8 @@ from benchmarks.shared_data import shared
 from workbench.core import Corpus, Document, stream
 from workbench.datasets import default_cache, fetch, load_registry
 from workbench.optimize.retrieval_tuning import Builder
-from workbench.retrieval import Embedder, Index, IndexSpec, Vectors, build_index
-from workbench.retrieval.hybrid import HybridIndex
-from workbench.retrieval.judgments import Judgment, join_queries, read_qrels
-from workbench.retrieval.rerank import Ranker
+from workbench.retrieval import Embedder, HybridIndex, Index, IndexSpec, Judgment, Ranker, Vectors, build_index
+from workbench.retrieval.judgments import join_queries, read_qrels
 
 TOKENS = 256
 """What the embedding model reads at most."""

@@ -28,13 +28,21 @@ from statistics import median
 
 from benchmarks.shared_data import shared
 from workbench.core import Case, DataError, ExpectedAnswer, Record, Run
-from workbench.datasets.recorded import read_recorded
-from workbench.datasets.recording import Recorded
+from workbench.datasets import Recorded, read_recorded
 from workbench.evals import number, render_table, summarize
 from workbench.evals.kpi import KpiLine, measure_kpis
 from workbench.evals.kpi_evidence import Evidence
-from workbench.tracking import ExperimentLog, RunLog, Store, finish, log_experiment, log_run, log_traces, open_store
-from workbench.tracking.kpis import log_kpis
+from workbench.tracking import (
+    ExperimentLog,
+    RunLog,
+    Store,
+    finish,
+    log_experiment,
+    log_kpis,
+    log_run,
+    log_traces,
+    open_store,
+)
 
 TARGET_SECONDS = 60.0
 TARGET_BYTES = 1.5e9

@@ -43,7 +43,7 @@ from scipy.stats import binomtest
 
 from benchmarks.shared_data import shared
 from workbench.core import DataError, Run, integer
-from workbench.datasets.recorded import read_recorded
+from workbench.datasets import read_recorded
 from workbench.evals import render_table
 from workbench.evals.interval import Floats
 from workbench.gates.sequential import Claim, Plan, decide, match_fixed

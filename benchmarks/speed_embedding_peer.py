@@ -37,4 +37,5 @@ def main(texts: Path, timed: int, threads: int, passes: int, folder: Path) -> No
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), *map(int, sys.argv[2:5]), Path(sys.argv[5]))
+    _, texts, timed, threads, passes, folder = sys.argv
+    main(Path(texts), int(timed), int(threads), int(passes), Path(folder))

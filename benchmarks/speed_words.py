@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 from benchmarks.speed_line import Line, take_times
 from benchmarks.speed_texts import abstracts, claims, spliced_corpus
 from workbench.core import Corpus
-from workbench.retrieval import IndexSpec, analyze
+from workbench.retrieval import IndexSpec, analyze, searchable
 from workbench.retrieval.bm25 import Bm25Index, Reference
-from workbench.retrieval.index import searchable
 
 HITS = 10
 FEW, MANY = 100.0, 500.0

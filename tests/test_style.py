@@ -72,6 +72,8 @@ def command_path(words: list[str]) -> list[str]:
         "package",
         "runs",
         "calls",
+        "corpus",
+        "index",
         "optimize",
     }
     return words[:2] if words and words[0] in nouns else words[:1]

@@ -7,7 +7,7 @@ from pydantic import JsonValue
 from workbench.agents import Agent, AgentSpec, build_agent, examples
 from workbench.core import Case, Corpus, ExpectedCall, ToolSpec, catalogue
 from workbench.lms import CallStore, ScriptedEngine, scripted_lm
-from workbench.retrieval import Hit, Index, IndexSpec, build_index
+from workbench.retrieval import ANYONE, Hit, Index, IndexSpec, View, build_index
 from workbench.retrieval.index import Vectors
 
 BM25 = IndexSpec(retriever="bm25")
@@ -89,7 +89,7 @@ class Similar:
     digest: str = "similar"
     vectors: Vectors | None = None
 
-    def search(self, query: str, k: int) -> tuple[Hit, ...]:
+    def search(self, query: str, k: int, view: View = ANYONE) -> tuple[Hit, ...]:
         """BM25's hits."""
-        hits = INDEX.search(query, k)
+        hits = INDEX.search(query, k, view)
         return tuple(hit.model_copy(update={"parts": {"dense_similarity": self.similarity}}) for hit in hits)

@@ -25,6 +25,8 @@ NOUNS = (
     "package",
     "runs",
     "calls",
+    "corpus",
+    "index",
     "optimize",
 )
 VERBS = ("run", "serve", "ui", "doctor")

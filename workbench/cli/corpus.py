@@ -9,8 +9,7 @@ import typer
 from workbench.cli.options import Json, noun
 
 if TYPE_CHECKING:
-    from workbench.datasets.source_adding import Entry
-    from workbench.datasets.source_checks import CorpusCheck, CorpusFinding, SourceSummary
+    from workbench.datasets import CorpusCheck, CorpusFinding, Declaration, SourceSummary
 
 app = noun("Declare, check and show corpora.")
 Name = Annotated[str, typer.Argument(help="A corpus of the folder corpora, or the path of its YAML file.")]
@@ -36,11 +35,11 @@ def add(  # noqa: PLR0913, PLR0917 - a command's options are its parameters
     """Read a source, and append it to a corpus's file if it holds documents; the file keeps its lines."""
     from workbench.cli.corpus_sources import append, declare
     from workbench.cli.render import show
-    from workbench.datasets.source import corpus_path
+    from workbench.datasets import corpus_path
 
     file = corpus_path(name)
     named = [reader.strip() for several in readers for reader in several.split(",")]
-    rights: Entry = {"licence": licence, "trust": trust, "readers": [*named]}
+    rights: Declaration = {"licence": licence, "trust": trust, "readers": [*named]}
     reading = append(file, declare(file, path, name=source, kind=kind, fields=rights, settings=settings or ()))
     counts = f"documents: {len(reading.corpus.documents)}, left out: {len(reading.omissions)}"
     show(f"{file}: {counts}\nnext: uv run workbench corpus check {name}", list(reading.omissions), as_json=as_json)
@@ -54,7 +53,7 @@ def check(name: Name, as_json: Json = False) -> None:
     """
     from workbench.cli.corpus_sources import inspect_corpus
     from workbench.cli.render import show
-    from workbench.datasets.source import corpus_path
+    from workbench.datasets import corpus_path
 
     found = inspect_corpus(corpus_path(name), now=datetime.now(UTC))
     show("\n".join(map(_line, found.findings)) or f"{found.name}: all fine", found, as_json=as_json)
@@ -66,7 +65,7 @@ def show_corpus(name: Name, as_json: Json = False) -> None:
     """Show a corpus by source: documents, licence, trust, readers, age and digest. Ends as check does."""
     from workbench.cli.corpus_sources import inspect_corpus
     from workbench.cli.render import show
-    from workbench.datasets.source import corpus_path
+    from workbench.datasets import corpus_path
 
     now = datetime.now(UTC)
     found = inspect_corpus(corpus_path(name), now=now)

@@ -11,11 +11,19 @@ from pydantic import JsonValue
 
 from workbench.cli.progress import Terminal
 from workbench.core import ConfigError
-from workbench.datasets.parse import Row
-from workbench.datasets.source import TraceSource, read_declaration
-from workbench.datasets.source_adding import Entry, add_source, guess_kind, place_from
-from workbench.datasets.source_checks import CorpusCheck, check_corpus
-from workbench.datasets.source_reading import Reading, read_sources
+from workbench.datasets import (
+    CorpusCheck,
+    Declaration,
+    Reading,
+    Row,
+    TraceSource,
+    add_source,
+    check_corpus,
+    guess_kind,
+    place_from,
+    read_declaration,
+    read_sources,
+)
 from workbench.safety import redact
 
 _MARK = re.compile(r"\[([a-z-]+)\]")
@@ -34,7 +42,7 @@ def inspect_corpus(path: Path, *, now: datetime) -> CorpusCheck:
         return check_corpus(declared, reading, now=now, count_personal=count_personal)
 
 
-def append(path: Path, entry: Entry) -> Reading:
+def append(path: Path, entry: Declaration) -> Reading:
     """Read a source and append it to a corpus's file; what it holds.
 
     Raises: DataError if it is wrong or holds no document; nothing was written then.
@@ -44,7 +52,7 @@ def append(path: Path, entry: Entry) -> Reading:
 
 def declare(
     path: Path, place: str, *, name: str, kind: str, fields: Mapping[str, JsonValue], settings: Sequence[str]
-) -> Entry:
+) -> Declaration:
     """A source as a corpus's file at `path` has it: `fields`, and settings as FIELD=VALUE with the value in YAML.
 
     Without a name it gets the place's last part, without a kind that of what stands there.
@@ -53,7 +61,12 @@ def declare(
     """
     given = kind or guess_kind(place)
     last = re.sub(r"[^a-z0-9_-]+", "-", Path(place.partition("?")[0]).stem.lower()).strip("-_")
-    entry: Entry = {"name": name or last or given, "kind": given, "where": place_from(path.parent, place), **fields}
+    entry: Declaration = {
+        "name": name or last or given,
+        "kind": given,
+        "where": place_from(path.parent, place),
+        **fields,
+    }
     for setting in settings:
         field, sign, value = setting.partition("=")
         if not sign or field in entry:

@@ -8,7 +8,7 @@ from workbench.cli.index_tune import tune
 from workbench.cli.options import WORKSPACE, Json, Workspace, noun
 
 if TYPE_CHECKING:
-    from workbench.retrieval.live_explain import Explanation
+    from workbench.retrieval import Explanation
 
 app = noun("Build, refresh, search and explain live indexes.")
 app.command()(tune)
@@ -108,7 +108,7 @@ def explain(  # noqa: PLR0913, PLR0917 - a command's options are its parameters
     """Show every score that makes the ranking of a query."""
     from workbench.cli.index_store import open_index, read_view
     from workbench.cli.render import show
-    from workbench.retrieval.live_explain import explain as reasons
+    from workbench.retrieval import explain as reasons
 
     found = reasons(open_index(workspace, name), query, k, read_view(user, group or (), where or ()))
     show(_text(found), found, as_json=as_json)

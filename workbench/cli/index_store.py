@@ -20,18 +20,29 @@ from workbench.core import (
     read_records,
     write_record,
 )
-from workbench.datasets import default_cache, fetch, load_registry
-from workbench.datasets.parse import Row
-from workbench.datasets.source import TraceSource, corpus_path, read_declaration
-from workbench.datasets.source_reading import read_corpus
-from workbench.retrieval import IndexSpec
-from workbench.retrieval.chunking import cut_corpus
-from workbench.retrieval.dense import Embedder
-from workbench.retrieval.live import LiveIndex
+from workbench.datasets import (
+    Row,
+    TraceSource,
+    corpus_path,
+    default_cache,
+    fetch,
+    load_registry,
+    read_corpus,
+    read_declaration,
+)
+from workbench.retrieval import (
+    Condition,
+    Embedder,
+    IndexSpec,
+    LiveIndex,
+    Refreshed,
+    View,
+    compact,
+    create_live,
+    cut_corpus,
+)
+from workbench.retrieval import refresh as refresh_live
 from workbench.retrieval.live_manifest import MANIFEST, read_manifest
-from workbench.retrieval.live_refresh import Refreshed, compact, create_live
-from workbench.retrieval.live_refresh import refresh as refresh_live
-from workbench.retrieval.view import Condition, View
 
 _RECIPE = "recipe.json"
 _CONDITION = re.compile(r"(?P<field>[^<>=]+)(?P<sign>>=|<=|=)(?P<value>.*)", re.DOTALL)

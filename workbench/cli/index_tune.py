@@ -28,10 +28,8 @@ def tune(  # noqa: PLR0913 - each is an option of the command
 ) -> None:
     """Tune an index on judged queries; "no better" is a normal end, and writes nothing."""
     from workbench.cli.render import show
-    from workbench.optimize.index_tuning import tune_folder
-    from workbench.optimize.rank_training import Growth
-    from workbench.optimize.retrieval_tuning import TuneRequest, render_tuned
-    from workbench.retrieval.judgments import read_judgments
+    from workbench.optimize import Growth, TuneRequest, render_tuned, tune_folder
+    from workbench.retrieval import read_judgments
 
     request = TuneRequest(tries=tries, ranker=Growth(), seed=seed)
     found = tune_folder(index, read_judgments(judgments, queries), request=request, held_out=held_out, out=out)

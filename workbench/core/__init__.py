@@ -19,6 +19,7 @@ from workbench.core.corpus import (
     Trust,
     catalogue,
     describe,
+    digest_documents,
     tool_id,
 )
 from workbench.core.episode import (
@@ -157,6 +158,7 @@ __all__ = [
     "catalogue",
     "describe",
     "digest_bytes",
+    "digest_documents",
     "digest_file",
     "digest_json",
     "end_process",

@@ -13,9 +13,14 @@ from workbench.datasets.bfcl import ABSTENTION_SETS, BFCL_SETS, CALL_SETS, BfclD
 from workbench.datasets.checks import Problem, check_evalset
 from workbench.datasets.duplicates import near_duplicates
 from workbench.datasets.evalset import Contradiction, EvalSetReport, Sizes, build_evalset
+from workbench.datasets.parse import Row, instant
 from workbench.datasets.recorded import RECORDINGS, read_recorded
 from workbench.datasets.recording import Recorded
 from workbench.datasets.registry import Entry, Registry, Wheel, default_cache, load_registry
+from workbench.datasets.source import TraceSource, corpus_path, read_declaration
+from workbench.datasets.source_adding import Declaration, add_source, guess_kind, place_from
+from workbench.datasets.source_checks import CorpusCheck, CorpusFinding, SourceSummary, check_corpus
+from workbench.datasets.source_reading import Reading, read_corpus, read_sources
 from workbench.datasets.suite import Suite, SuiteCase, build_suite, read_suite, read_suites, to_evalset
 from workbench.datasets.suite_checks import check_cases
 from workbench.datasets.suite_coverage import cover, render_gaps
@@ -31,32 +36,48 @@ __all__ = [
     "RECORDINGS",
     "BfclData",
     "Contradiction",
+    "CorpusCheck",
+    "CorpusFinding",
+    "Declaration",
     "Entry",
     "EvalSetReport",
     "Lesson",
     "Problem",
+    "Reading",
     "Recorded",
     "Registry",
+    "Row",
     "Sizes",
     "Skipped",
+    "SourceSummary",
     "Suite",
     "SuiteCase",
+    "TraceSource",
     "Wheel",
+    "add_source",
     "build_evalset",
     "build_suite",
     "check_cases",
+    "check_corpus",
     "check_evalset",
+    "corpus_path",
     "cover",
     "default_cache",
     "diff_suites",
     "fetch",
     "fit",
     "grow_suite",
+    "guess_kind",
+    "instant",
     "load_bfcl",
     "load_registry",
     "near_duplicates",
+    "place_from",
+    "read_corpus",
+    "read_declaration",
     "read_located",
     "read_recorded",
+    "read_sources",
     "read_suite",
     "read_suites",
     "read_version",

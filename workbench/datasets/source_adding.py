@@ -11,7 +11,8 @@ from workbench.datasets.source import Declared, Source, to_spec
 from workbench.datasets.source_reading import Reading, TraceReader, read_sources
 from workbench.datasets.yaml_lines import Located, read_located
 
-Entry = dict[str, JsonValue]
+Declaration = dict[str, JsonValue]
+"""A source as a person writes it."""
 
 
 def guess_kind(place: str) -> str:
@@ -38,7 +39,7 @@ def place_from(folder: Path, place: str) -> str:
     return Path(os.path.relpath(place, folder)).as_posix()
 
 
-def add_source(path: Path, entry: Entry, *, traces: TraceReader) -> Reading:
+def add_source(path: Path, entry: Declaration, *, traces: TraceReader) -> Reading:
     """Read a source, and append it to a corpus's file, which is made if it is missing; what the source holds.
 
     The file keeps every line it has. Nothing is written if the source can't be read or holds no document.
@@ -66,7 +67,7 @@ def _read_alone(declared: Declared, source: Source, traces: TraceReader) -> Read
     return reading
 
 
-def _appended(path: Path, before: str, entry: Entry, new: JsonValue) -> str:
+def _appended(path: Path, before: str, entry: Declaration, new: JsonValue) -> str:
     """The file's text with the source at its end, indented as the others are."""
     items = (line for line in before.splitlines() if line.lstrip().startswith("- name:"))
     first = next(items, "  - ")

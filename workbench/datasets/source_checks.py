@@ -6,8 +6,7 @@ from datetime import datetime, timedelta
 from pathlib import PurePosixPath
 from typing import Literal, NamedTuple
 
-from workbench.core import EVERYONE, Document, Origin, Record, Trust, digest_bytes
-from workbench.core.corpus import digest_documents
+from workbench.core import EVERYONE, Document, Origin, Record, Trust, digest_bytes, digest_documents
 from workbench.datasets.parse import OmissionKind
 from workbench.datasets.source import AnySource, Declared, Source
 from workbench.datasets.source_reading import Omission, Reading

@@ -4,9 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from workbench.core import Corpus, DataError
-from workbench.datasets.parse import Row, instant
-from workbench.datasets.source import TraceSource, read_declaration
-from workbench.datasets.source_reading import read_corpus
+from workbench.datasets import Row, TraceSource, instant, read_corpus, read_declaration
 from workbench.lab.workspace import Progress, Quiet
 
 _TITLE = 120  # characters of a request that name it
@@ -28,8 +26,7 @@ def read_traces(source: TraceSource, folder: Path) -> Iterable[Row]:
     place = source.place(folder)
     if not (place / "mlflow.db").is_file():  # opening would make one
         raise DataError(f"folder {str(place)!r} holds no tracking store; correct where")
-    from workbench.tracking import open_store  # noqa: PLC0415 - mlflow takes seconds to import
-    from workbench.tracking.answers import read_answers  # noqa: PLC0415
+    from workbench.tracking import open_store, read_answers  # noqa: PLC0415 - mlflow takes seconds to import
 
     for one in read_answers(open_store(place), source.experiment, reviewed=source.reviewed, most=source.most_rows):
         yield {

@@ -10,6 +10,7 @@ from workbench.lab.experiment import Experiment
 from workbench.lab.trials import Searched, limits, searches, span, words
 from workbench.lms import CallStore
 from workbench.optimize import (
+    ERRORS,
     OPTIMIZERS,
     PORTFOLIO,
     START,
@@ -23,7 +24,6 @@ from workbench.optimize import (
     mute_agent,
     suitability,
 )
-from workbench.optimize.racing import ERRORS
 
 
 class PlanLine(Record):

@@ -27,6 +27,7 @@ from workbench.optimize import (
     Kept,
     Optimized,
     Setting,
+    Standing,
     Task,
     Trial,
     explain_win,
@@ -34,7 +35,6 @@ from workbench.optimize import (
     line_up,
     optimize,
 )
-from workbench.optimize.standing import Standing
 
 Models = Callable[[LMSpec], dspy.LM]
 """Gives the connection to a model, the same one each time."""

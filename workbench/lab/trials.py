@@ -10,9 +10,18 @@ from typing import NamedTuple, Self
 from workbench.core import Budget, DataError, Meter, Record, Spend, nearest, read_record, write_record
 from workbench.evals import render_table
 from workbench.lab.workspace import Progress
-from workbench.optimize import Course, Forecast, Optimized, Span, Trial, ranked, update
-from workbench.optimize.racing import ERRORS
-from workbench.optimize.standing import Standing, render_standing
+from workbench.optimize import (
+    ERRORS,
+    Course,
+    Forecast,
+    Optimized,
+    Span,
+    Standing,
+    Trial,
+    ranked,
+    render_standing,
+    update,
+)
 
 BEGUN, TRIALS, RACE, OPTIMIZED = "search.json", "trials.jsonl", "race.json", "optimized.json"
 

@@ -23,27 +23,35 @@ from workbench.optimize.forecast import Cost, Course, Forecast, Kept, Span, fore
 from workbench.optimize.front import Front, hypervolume, pareto_front, render_front
 from workbench.optimize.gepa import Gepa
 from workbench.optimize.gepa_hooks import RacingAcceptance
+from workbench.optimize.index_tuning import tune_folder
 from workbench.optimize.infer_rules import InferredRules
 from workbench.optimize.joint import JointSearch
 from workbench.optimize.loops import Setting
 from workbench.optimize.mipro import Mipro
+from workbench.optimize.mipro_hooks import RacingMetric
 from workbench.optimize.portfolio import Portfolio
-from workbench.optimize.racing import Elimination, Race, Rules, Runner, arrange, looks
+from workbench.optimize.racing import ERRORS, Elimination, Race, Rules, Runner, arrange, looks
 from workbench.optimize.random_search import RandomSearch
+from workbench.optimize.rank_training import Growth
 from workbench.optimize.registry import JOINT, OPTIMIZERS, Offer, Suitability, line_up, optimizer, suitability
 from workbench.optimize.retrieval_search import RetrievalSearch
+from workbench.optimize.retrieval_tuning import Tuned, TuneRequest, render_tuned, tune_index
+from workbench.optimize.reviewed_queries import judge_reviewed
 from workbench.optimize.search import Optimizer, Search, Task, optimize
 from workbench.optimize.simba import Simba
 from workbench.optimize.space import Space, changes, knobs, sample, vary
+from workbench.optimize.standing import Alive, Standing, render_standing
 from workbench.optimize.trial import Optimized, Trial, ranked
 from workbench.optimize.ways import PORTFOLIO, START
 from workbench.optimize.weighing import mute_agent
 
 __all__ = [
+    "ERRORS",
     "JOINT",
     "OPTIMIZERS",
     "PORTFOLIO",
     "START",
+    "Alive",
     "BootstrappedDemos",
     "Copro",
     "Cost",
@@ -53,6 +61,7 @@ __all__ = [
     "Forecast",
     "Front",
     "Gepa",
+    "Growth",
     "InferredRules",
     "JointSearch",
     "Kept",
@@ -65,6 +74,7 @@ __all__ = [
     "Portfolio",
     "Race",
     "RacingAcceptance",
+    "RacingMetric",
     "RandomSearch",
     "RetrievalSearch",
     "Rules",
@@ -74,15 +84,19 @@ __all__ = [
     "Simba",
     "Space",
     "Span",
+    "Standing",
     "Suitability",
     "Task",
     "Trial",
+    "TuneRequest",
+    "Tuned",
     "arrange",
     "changes",
     "explain_win",
     "finalists",
     "foresee",
     "hypervolume",
+    "judge_reviewed",
     "knobs",
     "line_up",
     "looks",
@@ -93,8 +107,12 @@ __all__ = [
     "ranked",
     "render_explanation",
     "render_front",
+    "render_standing",
+    "render_tuned",
     "sample",
     "suitability",
+    "tune_folder",
+    "tune_index",
     "update",
     "vary",
 ]

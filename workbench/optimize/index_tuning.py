@@ -4,9 +4,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from workbench.optimize.retrieval_tuning import Tuned, TuneRequest, split_judgments, tune_index
-from workbench.retrieval import Index, IndexSpec, build_index, read_index, write_index
-from workbench.retrieval.judgments import Judgment, check_judgments
-from workbench.retrieval.rerank import Ranker
+from workbench.retrieval import (
+    Index,
+    IndexSpec,
+    Judgment,
+    Ranker,
+    build_index,
+    check_judgments,
+    read_index,
+    write_index,
+)
 
 
 def tune_folder(

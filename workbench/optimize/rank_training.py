@@ -11,9 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.core import OptimizeError
-from workbench.retrieval.hybrid import HybridIndex
-from workbench.retrieval.judgments import Judgment
-from workbench.retrieval.rerank import Ranker, Tree
+from workbench.retrieval import HybridIndex, Judgment, Ranker, Tree
 
 Floats = NDArray[np.float64]
 

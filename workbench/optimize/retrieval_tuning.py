@@ -17,11 +17,7 @@ from pydantic import Field, JsonValue, ValidationError
 from workbench.core import OptimizeError, Record, nearest, stream
 from workbench.evals import Pairs, codes, mean_interval, ndcg_at, recall_at, render_table
 from workbench.optimize.rank_training import Growth, Seen, cross_rank, grow, see
-from workbench.retrieval.hybrid import HybridIndex
-from workbench.retrieval.index import Index, IndexSpec
-from workbench.retrieval.judgments import Judgment
-from workbench.retrieval.rerank import Ranker
-from workbench.retrieval.routed import RoutedIndex
+from workbench.retrieval import HybridIndex, Index, IndexSpec, Judgment, Ranker, RoutedIndex
 
 Measure = Literal["ndcg@10", "recall@10"]
 IndexSpace = Mapping[str, Sequence[JsonValue]]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from workbench.core import Step
 from workbench.evals import Decision, ReviewItem
-from workbench.retrieval.judgments import Judgment
+from workbench.retrieval import Judgment
 
 
 def judge_reviewed(items: Sequence[ReviewItem], decisions: Sequence[Decision]) -> tuple[Judgment, ...]:

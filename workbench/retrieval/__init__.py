@@ -1,34 +1,79 @@
 """Retrieval: from a corpus to an index that finds the right document, or tool, for a request.
 
-Open it for `build_index(corpus, IndexSpec())`; every index answers `search(query, k)`.
+Open it for `build_index(corpus, IndexSpec())`, an index in memory that an experiment freezes and a package ships; or
+for `create_live`, `refresh` and `LiveIndex(folder).passages(query, k, view)`, an index on disk that follows its corpus,
+up to a million passages. Both answer `search(query, k, view)`.
 
 Why both words and meanings: tools are named in code and asked for in prose. Words find the tool that a
 request names, vectors find the one it describes, and rank fusion needs no common scale between them. Why
 every hit carries its parts: the cosine of the best hit tells an agent when no tool fits, which a fused
-rank can't. Why an index is a folder of plain files: it ships inside a package, where nothing is unpickled.
+rank can't. Why a `View` is asked for inside: what a caller may not read takes no place in a ranking, so nothing has to
+be taken out of an answer, and narrow callers lose nothing. Why an index is a folder of plain files: it ships inside a
+package, where nothing is unpickled. Why the live one has postings of its own: scores of the engines there are hang on
+how documents came in, and a refreshed index has to answer as a rebuilt one does. Why judgments stand here: tuning
+compares by them, and what is right for a query is a fact about documents, not about agents.
 """
 
-from workbench.retrieval.analyzer import STOP_WORDS, analyze
+from workbench.retrieval.analyzer import STOP_WORDS, analyze, words_of
 from workbench.retrieval.builder import build_index
+from workbench.retrieval.chunking import cut, cut_corpus
 from workbench.retrieval.dense import Embedder
-from workbench.retrieval.fusion import reciprocal_rank_fusion
-from workbench.retrieval.index import Hit, Index, IndexSpec, Vectors
+from workbench.retrieval.embed import EmbedCall, Embedding, EmbedSpec
+from workbench.retrieval.embed_remote import RemoteEmbedder
+from workbench.retrieval.fusion import convex_combination, reciprocal_rank_fusion
+from workbench.retrieval.hybrid import HybridIndex
+from workbench.retrieval.index import Hit, Index, IndexSpec, Vectors, searchable
+from workbench.retrieval.judgments import Judgment, check_judgments, judge_cases, known_items, read_judgments
+from workbench.retrieval.live import LiveIndex, LiveStats, Passage
+from workbench.retrieval.live_explain import Explanation, explain
+from workbench.retrieval.live_refresh import Refreshed, compact, create_live, refresh, update
+from workbench.retrieval.rerank import FEATURES, Ranker, Tree
+from workbench.retrieval.routed import RoutedIndex
 from workbench.retrieval.store import read_index, write_index
 from workbench.retrieval.view import ANYONE, Condition, View
 
 __all__ = [
     "ANYONE",
+    "FEATURES",
     "STOP_WORDS",
     "Condition",
+    "EmbedCall",
+    "EmbedSpec",
     "Embedder",
+    "Embedding",
+    "Explanation",
     "Hit",
+    "HybridIndex",
     "Index",
     "IndexSpec",
+    "Judgment",
+    "LiveIndex",
+    "LiveStats",
+    "Passage",
+    "Ranker",
+    "Refreshed",
+    "RemoteEmbedder",
+    "RoutedIndex",
+    "Tree",
     "Vectors",
     "View",
     "analyze",
     "build_index",
+    "check_judgments",
+    "compact",
+    "convex_combination",
+    "create_live",
+    "cut",
+    "cut_corpus",
+    "explain",
+    "judge_cases",
+    "known_items",
     "read_index",
+    "read_judgments",
     "reciprocal_rank_fusion",
+    "refresh",
+    "searchable",
+    "update",
+    "words_of",
     "write_index",
 ]

@@ -20,6 +20,7 @@ os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
 
+from workbench.tracking.answers import Answered, read_answers
 from workbench.tracking.kpis import log_kpis, log_page
 from workbench.tracking.outcome import log_outcome
 from workbench.tracking.page import render_run_page
@@ -34,6 +35,7 @@ from workbench.tracking.traces import log_traces
 
 __all__ = [
     "RUNS",
+    "Answered",
     "DataLog",
     "ExperimentLog",
     "Mark",
@@ -57,6 +59,7 @@ __all__ = [
     "log_traces",
     "metric_scorer",
     "open_store",
+    "read_answers",
     "read_reviews",
     "read_runs",
     "register_package",
