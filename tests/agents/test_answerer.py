@@ -4,9 +4,9 @@ import pytest
 from town import CASES, RIDE, Listener
 
 from workbench.agents import Agent, AgentSpec, Oracle, Silent, build_agent, examples, learned
-from workbench.core import Case, Corpus, Document, ExpectedAbstention, ExpectedAnswer, Prediction, tool_id
+from workbench.core import Case, Corpus, Document, ExpectedAbstention, ExpectedAnswer, Origin, Prediction, tool_id
 from workbench.lms import scripted_lm
-from workbench.retrieval import IndexSpec, build_index
+from workbench.retrieval import IndexSpec, View, build_index
 
 BM25 = IndexSpec(retriever="bm25")
 LIBRARY = Corpus(
@@ -41,6 +41,27 @@ def test_it_answers_from_the_passages_it_found() -> None:
         "Request: When does the library open?\nAnswer:\n"
     ] == model.prompts
     assert ["retrieve_passages", "answer"] == [step.name for step in prediction.steps]
+
+
+def test_it_answers_from_what_the_caller_may_see() -> None:
+    """What the caller may not read is neither in the prompt nor in the steps; what is found says where it is from."""
+    fees = Origin(source="desk", path="fees.md", readers=("staff",), trust="reviewed", whole="fees", start=0, end=28)
+    corpus = LIBRARY.model_copy(
+        update={"documents": (LIBRARY.documents[0], LIBRARY.documents[1].model_copy(update={"origin": fees}))}
+    )
+    spec = AgentSpec.model_validate({"pattern": "answer", "index": BM25, "k": 2})
+    model = Listener('"Ten euros."')
+    agent = build_agent(spec, index=build_index(corpus, BM25), lm=scripted_lm(model))
+    anyone, staff = agent("What costs a lost book?"), agent("What costs a lost book?", View(principals=("staff",)))
+    (hit,) = staff.steps[0].outputs["hits"]
+
+    assert (True, ()) == (anyone.abstained, anyone.ranked)
+    assert 1 == len(model.prompts)
+    assert ("Ten euros.", ("fees",)) == (staff.answer, staff.ranked)
+    assert ("desk", "fees.md", "reviewed", "fees", 0, 28) == tuple(
+        hit[name] for name in ("source", "path", "trust", "whole", "start", "end")
+    )
+    assert {"bm25", "bm25_rank"} == {*hit["parts"]}
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from workbench.agents.program import load_program, read_program
 from workbench.agents.spec import AgentSpec
 from workbench.agents.tool_caller import ChooseTool, FillArguments, ToolCaller
 from workbench.core import AgentError, LMError, Prediction, ToolSpec, WorkbenchError, digest_json
-from workbench.retrieval import Index
+from workbench.retrieval import ANYONE, Index, View
 
 _SIGNATURES: Mapping[str, Mapping[str, type[dspy.Signature]]] = {
     "tool_call": {"choose": ChooseTool, "fill": FillArguments},
@@ -38,13 +38,13 @@ class Agent:
         """Digest of spec and index: what decides how it answers."""
         return digest_json({"spec": self.spec.digest, "index": self.index.digest})
 
-    def __call__(self, request: str) -> Prediction:
-        """Answer one request.
+    def __call__(self, request: str, view: View = ANYONE) -> Prediction:
+        """Answer one request from what the caller may see; who does not say who asks sees what everyone may.
 
         Raises: LMError or BudgetExceeded if the model can't answer: not the agent's fault.
         """
         with self.speaking():
-            prediction = self.module(request=request).prediction
+            prediction = self.module(request=request, view=view).prediction
         if not isinstance(prediction, Prediction):
             raise AgentError(f"agent {self.digest[:12]!r}: its module returned no prediction")
         return prediction

@@ -9,9 +9,9 @@ from pydantic import JsonValue
 
 from workbench.agents.spec import AgentSpec
 from workbench.agents.trace import Recorder
-from workbench.core import Prediction
+from workbench.core import Document, Prediction
 from workbench.lms import scope
-from workbench.retrieval import Index
+from workbench.retrieval import ANYONE, Hit, Index, View
 
 
 class AnswerFromPassages(dspy.Signature):
@@ -37,7 +37,7 @@ class Answerer(dspy.Module):
         super().__init__()
         self.spec = spec
         self.index = index
-        self._texts = {document.doc_id: document.text for document in index.corpus.documents}
+        self._documents = {document.doc_id: document for document in index.corpus.documents}
         self.respond = dspy.Predict(AnswerFromPassages)
 
     def __deepcopy__(self, memo: dict[int, object]) -> "Answerer":
@@ -46,17 +46,19 @@ class Answerer(dspy.Module):
         copied.respond = self.respond.deepcopy()
         return copied
 
-    def forward(self, request: str) -> dspy.Prediction:
-        """Answer one request; the result is in the field `prediction`, a core `Prediction`."""
+    def forward(self, request: str, view: View = ANYONE) -> dspy.Prediction:
+        """Answer one request from what the view allows; the result is in the field `prediction`."""
         recorder = Recorder()
         started = time.perf_counter()
-        hits = self.index.search(request, self.spec.k)
+        hits = self.index.search(request, self.spec.k, view)
         ranked = tuple(hit.doc_id for hit in hits)
-        recorder.add("retrieve_passages", "retriever", {"query": request}, {"documents": list(ranked)}, started)
+        found: list[JsonValue] = [_told(hit, self._documents[hit.doc_id]) for hit in hits]
+        inputs: dict[str, JsonValue] = {"query": request, "view": view.model_dump(mode="json")}
+        recorder.add("retrieve_passages", "retriever", inputs, {"documents": list(ranked), "hits": found}, started)
         similar = max((hit.parts.get("dense_similarity", 1.0) for hit in hits), default=0.0)
         if not hits or similar < self.spec.abstain_below:
             return dspy.Prediction(prediction=Prediction(ranked=ranked, abstained=True, steps=recorder.steps()))
-        passages = [self._texts[doc_id] for doc_id in ranked]
+        passages = [self._documents[doc_id].text for doc_id in ranked]
         text, problem = self._respond(request, passages, recorder)
         steps = recorder.steps()
         return dspy.Prediction(prediction=Prediction(ranked=ranked, answer=text, malformed=problem, steps=steps))
@@ -78,6 +80,15 @@ class Answerer(dspy.Module):
                 text, problem = None, "the answer is empty"
         recorder.add("answer", "lm", {"request": request}, {"answer": text, "malformed": problem}, started)
         return text, problem
+
+
+def _told(hit: Hit, document: Document) -> dict[str, JsonValue]:
+    """A passage as a trace shows it: where it stands, how far it is trusted, and what made its score."""
+    told: dict[str, JsonValue] = {"id": hit.doc_id, "score": hit.score, "parts": dict(hit.parts)}
+    if (origin := document.origin) is not None:
+        told |= {"source": origin.source, "path": origin.path, "trust": origin.trust, "whole": origin.whole}
+        told |= {"start": origin.start, "end": origin.end}
+    return told
 
 
 def _unquoted(text: str) -> tuple[str | None, str]:

@@ -15,7 +15,7 @@ from workbench.agents.spec import AgentSpec
 from workbench.agents.trace import Recorder
 from workbench.core import Corpus, Document, Prediction, ToolCall, ToolSpec, canonical_json, tool_id
 from workbench.lms import scope
-from workbench.retrieval import Hit, Index, IndexSpec, build_index
+from workbench.retrieval import ANYONE, Hit, Index, IndexSpec, View, build_index
 
 
 class ChooseTool(dspy.Signature):
@@ -65,10 +65,10 @@ class ToolCaller(dspy.Module):
         """The predictors that are ever asked; an optimizer can change the others, and nothing comes of it."""
         return ("choose", "fill") if self.spec.k > 1 else ("fill",)
 
-    def forward(self, request: str) -> dspy.Prediction:
-        """Answer one request; the result is in the field `prediction`, a core `Prediction`."""
+    def forward(self, request: str, view: View = ANYONE) -> dspy.Prediction:
+        """Answer one request with a tool that the view allows; the result is in the field `prediction`."""
         recorder = Recorder()
-        hits = self._rank(request, recorder)
+        hits = self._rank(request, recorder, view)
         ranked = tuple(hit.doc_id for hit in hits)
         if not hits or _similarity(hits) < self.spec.abstain_below:
             return dspy.Prediction(prediction=Prediction(ranked=ranked, abstained=True, steps=recorder.steps()))
@@ -79,12 +79,12 @@ class ToolCaller(dspy.Module):
 
     def rank(self, request: str) -> tuple[Sequence[Hit], float]:
         """The ranked tools and their best similarity in [0, 1]: all that is decided before a model is asked."""
-        hits = self._rank(request, Recorder())
+        hits = self._rank(request, Recorder(), ANYONE)
         return hits, _similarity(hits)
 
-    def _rank(self, request: str, recorder: Recorder) -> Sequence[Hit]:
+    def _rank(self, request: str, recorder: Recorder, view: View) -> Sequence[Hit]:
         started = time.perf_counter()
-        hits: Sequence[Hit] = self.index.search(request, max(10, self.spec.k))
+        hits: Sequence[Hit] = self.index.search(request, max(10, self.spec.k), view)
         found: list[JsonValue] = [{"tool": hit.doc_id, "score": round(hit.score, 6)} for hit in hits]
         recorder.add("retrieve_tools", "retriever", {"query": request}, {"tools": found}, started)
         return hits
