@@ -9,7 +9,7 @@
 - Hybrid: the embedding model, BM25 and the flat index, the first hundred of each fused by rank; every query is
   embedded anew. The index is the one of this benchmark, not a live one.
 - Embedding: see `benchmarks.speed_embedding`.
-- A query's time is its best of three passes over all queries; the first pass is shown beside it, and processor time,
+- A query's time is the median of three passes over all queries; the first pass is shown beside it, and processor time,
   which neighbours on the machine disturb less.
 """
 

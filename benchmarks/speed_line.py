@@ -33,18 +33,18 @@ class Times:
 
     p50: float
     p95: float
-    """Of each query's best pass, on the clock."""
+    """Of the median of each query's passes, on the clock."""
     first_p95: float
     """Of the first pass, on the clock."""
     cpu: float
-    """Processor time, median over the queries of the best pass."""
+    """Processor time, the median."""
     cpu_p95: float
 
 
 def take_times(ask: Callable[[Query], object], queries: Sequence[Query], passes: int = 3) -> Times:
     """Ask every query, all of them once before any is asked again.
 
-    A query's time is that of its best pass: what the neighbours on a shared machine take is not the query's.
+    A query's time is the median of its passes: what a neighbour takes now and then is not the query's.
     """
     clock, cpu = np.empty((passes, len(queries))), np.empty((passes, len(queries)))
     for one_pass in range(passes):
@@ -53,11 +53,11 @@ def take_times(ask: Callable[[Query], object], queries: Sequence[Query], passes:
             ask(query)
             cpu[one_pass, place] = time.process_time() - used
             clock[one_pass, place] = time.perf_counter() - began
-    best, least = clock.min(axis=0) * 1e3, cpu.min(axis=0) * 1e3
+    usual, own = np.median(clock, axis=0) * 1e3, np.median(cpu, axis=0) * 1e3
     return Times(
-        p50=float(np.median(best)),
-        p95=float(np.quantile(best, 0.95)),
+        p50=float(np.median(usual)),
+        p95=float(np.quantile(usual, 0.95)),
         first_p95=float(np.quantile(clock[0] * 1e3, 0.95)),
-        cpu=float(np.median(least)),
-        cpu_p95=float(np.quantile(least, 0.95)),
+        cpu=float(np.median(own)),
+        cpu_p95=float(np.quantile(own, 0.95)),
     )

@@ -19,7 +19,8 @@ from workbench.evals import Pairs, codes, mean_interval, ndcg_at, recall_at, ren
 from workbench.optimize.rank_training import Growth, Seen, cross_rank, grow, see
 from workbench.retrieval import HybridIndex, Index, IndexSpec, Judgment, Ranker, RoutedIndex
 
-Measure = Literal["ndcg@10", "recall@10"]
+Measure = Literal["ndcg@10", "recall@10", "ndcg@1"]
+"""The last is the share of queries whose first document is right, where all that is right is equally so."""
 IndexSpace = Mapping[str, Sequence[JsonValue]]
 """For each field of an `IndexSpec` the values to try, in the order in which they are tried."""
 
@@ -35,6 +36,11 @@ TUNING: dict[str, list[JsonValue]] = {
 """What is searched unless told otherwise: nothing that needs a document embedded again (`chunk`, `tokens` do)."""
 _FOLDS = 5
 _CUT = 10
+_METRICS: dict[Measure, tuple[Callable[[int, Sequence[str], Mapping[str, int]], float | None], int]] = {
+    "ndcg@10": (ndcg_at, _CUT),
+    "recall@10": (recall_at, _CUT),
+    "ndcg@1": (ndcg_at, 1),
+}
 
 
 class Builder(Protocol):
@@ -182,8 +188,8 @@ def score(ranked: Sequence[Sequence[str]], judgments: Sequence[Judgment], by: Me
 
     Raises: OptimizeError for a query without a relevant document.
     """
-    rank_metric = ndcg_at if by == "ndcg@10" else recall_at
-    values = [rank_metric(_CUT, ids, one.relevant) for ids, one in zip(ranked, judgments, strict=True)]
+    rank_metric, cut = _METRICS[by]
+    values = [rank_metric(cut, ids, one.relevant) for ids, one in zip(ranked, judgments, strict=True)]
     for value, one in zip(values, judgments, strict=True):
         if value is None:
             raise OptimizeError(f"query {one.query_id!r}: has no relevant document, so nothing can be scored; drop it")
