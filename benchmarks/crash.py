@@ -49,7 +49,7 @@ from workbench.lms import CallStore, External, SharedMeter, journaled, scope
 from workbench.lms.embedded import WORKED
 from workbench.lms.scripted import prompt_text
 from workbench.optimize import LabeledDemos, RandomSearch, optimize
-from workbench.retrieval import Index
+from workbench.retrieval import ANYONE, Index, View
 
 SEED = 6
 WORKERS = 2
@@ -146,10 +146,10 @@ class _Visitor(Agent):
         super().__init__(spec, index, lm)
         self.outside = outside
 
-    def __call__(self, request: str) -> Prediction:
+    def __call__(self, request: str, view: View = ANYONE) -> Prediction:
         """The model's call, if the judge finds it plausible; else none."""
         passage = self.outside.search(request)
-        prediction = super().__call__(request)
+        prediction = super().__call__(request, view)
         booked = self.outside.book(canonical_json(prediction.model_dump(mode="json", include={"call"})).decode())
         said = self.outside.judge(f"{request} {passage} {booked}")
         return prediction if said == "yes" else prediction.model_copy(update={"call": None})

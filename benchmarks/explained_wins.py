@@ -29,7 +29,7 @@ from pathlib import Path
 
 import dspy
 
-from benchmarks.real_gain import MODEL, Problem, Size, tool_calling
+from benchmarks.real_tasks import MODEL, Problem, Size, tool_calling
 from workbench.agents import Agent, AgentSpec, build_agent
 from workbench.core import Budget, Case, Comparison, ExpectedCall, Meter, Run, WorkbenchError, stream
 from workbench.evals import EvaluationRequest, compare, evaluate, render_comparison

@@ -26,7 +26,8 @@ import numpy as np
 from benchmarks.frugal_measure import RESAMPLES, UNITS, Pair, Path, Point, Ratio, Unit
 from benchmarks.frugal_ours import Proposed, run_ours
 from benchmarks.frugal_peers import FOUR, LIGHT, Ground, Peer, Step, run_peer
-from benchmarks.real_gain import MODEL, Problem, Remembered, Size, banking77, tool_calling
+from benchmarks.real_gain import Remembered
+from benchmarks.real_tasks import MODEL, Problem, Size, banking77, tool_calling
 from benchmarks.simulated_task import METRIC, MOST_DEMOS, Filler
 from workbench.agents import Agent, AgentSpec, build_agent, learned
 from workbench.core import Budget, Meter, OptimizeError, WorkbenchError, boundary

@@ -31,4 +31,4 @@ def test_the_base_install_holds_nothing_of_the_lab(package: str) -> None:
 
 def test_the_base_install_serves() -> None:
     """The walk through the lock finds what it must."""
-    assert {"dspy", "fastapi", "xllamacpp", "openvino"} <= closure("workbench")
+    assert {"dspy", "fastapi", "xllamacpp", "onnxruntime"} <= closure("workbench")

@@ -11,7 +11,7 @@ from benchmarks.frugal_ours import Proposed, run_ours
 from benchmarks.frugal_peers import PEERS, Ground, Peer, Step, run_peer
 from benchmarks.frugal_real import Contest, Trail, gained, lines, ratio_of
 from benchmarks.frugality import IDLE, OURS, Verdict, members_of, pairs_of
-from benchmarks.real_gain import Problem
+from benchmarks.real_tasks import Problem
 from benchmarks.simulated_task import TOOL, Draw, Shown, Truth, World
 from workbench.agents import AgentSpec
 from workbench.core import Budget, catalogue

@@ -61,7 +61,7 @@ def cut(document: Document, *, size: int, overlap: int = 0) -> tuple[Document, .
             f"document {document.doc_id!r}: can't be cut into {size} characters with {overlap} repeated; "
             "give a size of at least 1 and an overlap below it"
         )
-    spans = _spans(document.text, size, overlap) or [(0, len(document.text))]
+    spans = _spans(document.text, size, overlap) or [(0, min(size, len(document.text)))]
     return tuple(_passage(document, start, end) for start, end in spans)
 
 

@@ -21,7 +21,7 @@ TOKENIZER_SHA256 = "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f41157
 
 
 class Embedder:
-    """The model of this machine, with its tokenizer. Opened and warmed at the first text; safe under threads."""
+    """The model of this machine, with its tokenizer. Opened at the first text; safe under threads."""
 
     digest = digest_json([MODEL_SHA256, TOKENIZER_SHA256, GRAPH])
     dimensions = DIMENSIONS
@@ -38,8 +38,8 @@ class Embedder:
         """A row of length 1 for each text, in order: shape (len(texts), 384); the rest of a long text is cut.
 
         The mean over a text's tokens, then normalised, as the model was trained. Each text is read alone, so its row
-        is the same whatever is embedded beside it, by however many threads. Another kind of processor can move it by
-        what eight bits leave open.
+        is the same whatever is embedded beside it. Another number of threads, or another processor, can move it by
+        less than the six digits that cosines are rounded to.
 
         Raises: RetrievalError if the tokenizer or the model is missing, changed, or fails.
         """
