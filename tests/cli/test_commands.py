@@ -60,7 +60,7 @@ def test_data_sets_are_listed_with_licences():
     """Every entry of the registry."""
     result = CliRunner().invoke(app, ["data", "list", "--json"])
 
-    assert {"bfcl_v4": "Apache-2.0", "minilm_tokenizer": "Apache-2.0"} == {
+    assert {"bfcl_v4": "Apache-2.0", "minilm_tokenizer": "Apache-2.0", "tau2_banking": "MIT"} == {
         entry["name"]: entry["licence"] for entry in json.loads(result.stdout)
     }
 
