@@ -16,11 +16,9 @@
 """
 
 import argparse
-import json
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
@@ -28,8 +26,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.figures import Figure, conclude
 from benchmarks.passages import GROUPS, LICENCE, DrawnVectors, passages, queries
-from benchmarks.refresh import Figure, render
 from workbench.core import EVERYONE, Document, Scalar, WorkbenchError, stream
 from workbench.retrieval import Condition, IndexSpec, LiveIndex, View, create_live, update
 
@@ -204,11 +202,7 @@ def main(arguments: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory() as folder:
         figures = measure(Path(folder), *sizes)
     print(f"simulation: {sizes[0]:,} synthetic passages of real words, drawn vectors; {LICENCE}")
-    print(render(figures))
-    met = all(one.met is not False for one in figures)
-    if options.json is not None:
-        options.json.write_text(json.dumps({"met": met, "figures": [asdict(one) for one in figures]}, indent=1) + "\n")
-    return 0 if met else 1
+    return conclude(figures, options.json)
 
 
 if __name__ == "__main__":

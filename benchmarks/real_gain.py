@@ -1,6 +1,6 @@
 """Real gain: what each optimizer is worth on held-out cases of two real tasks, at an equal budget of tokens.
 
-    python -m benchmarks.real_gain [--quick] [--seed SEED] [--json FILE]
+    python -m benchmarks.real_gain [--quick] [--task TASK] [--seed SEED] [--json FILE]
 
 Rules of the comparison:
 
@@ -61,9 +61,10 @@ SPACE: Space = {
 METRIC = "task_success"
 
 
-FULL = {
-    "tool_calling": Size(800, 24, 90, Budget(calls=120, tokens=60_000)),
-    "banking77": Size(800, 24, 60, Budget(calls=120, tokens=60_000)),
+BUDGET = Budget(calls=120, tokens=60_000)
+TASKS: dict[str, tuple[Callable[[Size, int], Problem], Size, Sequence[str]]] = {
+    "tool_calling": (tool_calling, Size(800, 24, 90, BUDGET), WITH_RETRIEVAL),
+    "banking77": (banking77, Size(800, 24, 60, BUDGET), SINGLES),
 }
 SMALL = Size(800, 6, 12, Budget(calls=18, tokens=12_000))
 
@@ -231,20 +232,18 @@ def main(arguments: Sequence[str]) -> int:
     """Measure, print, and say by the exit code whether the targets are met."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.real_gain", description=__doc__.split("\n")[0])
     parser.add_argument("--quick", action="store_true", help="banking77 alone, 12 test messages, two optimizers")
+    parser.add_argument("--task", action="append", choices=TASKS, help="this one alone; may be repeated")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     options = parser.parse_args(arguments)
     began = time.perf_counter()
-    problems: list[tuple[Problem, Size, Sequence[str]]]
+    chosen = ["banking77"] if options.quick else options.task or [*TASKS]
+    problems: list[tuple[Problem, Size, Sequence[str]]] = []
     try:
-        if options.quick:
-            problems = [(banking77(SMALL, options.seed), SMALL, QUICK)]
-        else:
-            calling, routing = FULL["tool_calling"], FULL["banking77"]
-            problems = [
-                (tool_calling(calling, options.seed), calling, WITH_RETRIEVAL),
-                (banking77(routing, options.seed), routing, SINGLES),
-            ]
+        for name in chosen:
+            make, size, names = TASKS[name]
+            size, names = (SMALL, QUICK) if options.quick else (size, names)
+            problems.append((make(size, options.seed), size, names))
     except WorkbenchError as error:
         print(error, file=sys.stderr)
         return 2

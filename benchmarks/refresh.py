@@ -17,20 +17,19 @@
 """
 
 import argparse
-import json
 import resource
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.figures import Figure, conclude
 from benchmarks.passages import GROUPS, LICENCE, DrawnVectors, passages, queries
 from benchmarks.refresh_kills import Killed, Synced, kill_often, watch_syncs
 from workbench.core import Document, WorkbenchError, stream
-from workbench.evals import render_table
 from workbench.retrieval import ANYONE, Condition, IndexSpec, LiveIndex, View, compact, create_live, update
 
 SEED = 11
@@ -61,16 +60,6 @@ class Sizes:
 
 
 QUICK = Sizes(small=1_000, large=20_000, updates=9, rebuilt=2_000, rounds=12, queries=40, kills=12)
-
-
-@dataclass(frozen=True)
-class Figure:
-    """Something measured beside what it must be; no target is for information."""
-
-    name: str
-    value: float
-    target: str = ""
-    met: bool | None = None
 
 
 @dataclass
@@ -225,13 +214,6 @@ def crash_figures(killed: Killed, synced: Synced) -> list[Figure]:
     ]
 
 
-def render(figures: Sequence[Figure]) -> str:
-    """The table."""
-    words = {True: "met", False: "MISSED", None: ""}
-    rows = [(one.name, f"{one.value:,.3f}".rstrip("0").rstrip("."), one.target, words[one.met]) for one in figures]
-    return render_table(("figure", "measured", "target", ""), rows)
-
-
 def main(arguments: Sequence[str]) -> int:
     """Measure, print, and say by the exit code whether every target is met."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.refresh", description=__doc__.split("\n")[0])
@@ -252,11 +234,7 @@ def main(arguments: Sequence[str]) -> int:
     gigabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     figures.append(Figure("memory at most, GB", gigabytes, f"less than {MOST_GIGABYTES:g}", gigabytes < MOST_GIGABYTES))
     print(f"synthetic passages of real words, drawn vectors; {LICENCE}")
-    print(render(figures))
-    met = all(one.met is not False for one in figures)
-    if options.json is not None:
-        options.json.write_text(json.dumps({"met": met, "figures": [asdict(one) for one in figures]}, indent=1) + "\n")
-    return 0 if met else 1
+    return conclude(figures, options.json)
 
 
 if __name__ == "__main__":

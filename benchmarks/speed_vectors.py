@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.speed_line import Line, take_times
+from benchmarks.figures import Figure
 from benchmarks.speed_texts import SENTENCE, abstracts, claims, mixed, real_vectors
+from benchmarks.speed_times import take_times
 from workbench.retrieval import Vectors
 from workbench.retrieval.flat import Flat, write_flat
 
@@ -22,7 +23,7 @@ _QUERIES = 200
 _BLOCK = 50_000
 
 
-def vector_lines(folder: Path, quick: bool, peer: Path) -> list[Line]:
+def vector_lines(folder: Path, quick: bool, peer: Path) -> list[Figure]:
     """Of a million rows, or 50,000; leaves the index in `folder`/flat for the next part.
 
     `peer` is the interpreter that has faiss. It builds a tenth of the rows, and is charged ten times that: a graph
@@ -43,23 +44,23 @@ def vector_lines(folder: Path, quick: bool, peer: Path) -> list[Line]:
     recall = float(np.mean(met)) / HITS
     name = f"vectors, {count:,} rows: "
     return [
-        Line(name + "recall@10", recall, f"at least {LEAST_RECALL:g}", recall >= LEAST_RECALL),
-        Line(
+        Figure(name + "recall@10", recall, f"at least {LEAST_RECALL:g}", recall >= LEAST_RECALL),
+        Figure(
             "  p95 ms on the clock, one thread",
             times.p95,
             f"below {MOST_MILLISECONDS:g}",
             times.p95 < MOST_MILLISECONDS,
         ),
-        Line("  p50 ms on the clock", times.p50),
-        Line("  p95 ms on the clock, first pass", times.first_p95),
-        Line("  CPU ms a query: median", times.cpu),
-        Line("  CPU ms a query: p95", times.cpu_p95),
-        Line("  CPU s to build", built),
+        Figure("  p50 ms on the clock", times.p50),
+        Figure("  p95 ms on the clock, first pass", times.first_p95),
+        Figure("  CPU ms a query: median", times.cpu),
+        Figure("  CPU ms a query: p95", times.cpu_p95),
+        Figure("  CPU s to build", built),
         *_against_a_graph(folder, queries, built / count, quick, peer),
     ]
 
 
-def _against_a_graph(folder: Path, queries: Vectors, cost: float, quick: bool, peer: Path) -> list[Line]:
+def _against_a_graph(folder: Path, queries: Vectors, cost: float, quick: bool, peer: Path) -> list[Figure]:
     """What a graph costs; a quick one is too small for its price to say anything, and no target is asked of it."""
     rows = np.load(folder / "rows.npy", mmap_mode="r")
     count, target = len(rows) // 10, "" if quick else f"at least {LEAST_CHEAPER:g}"
@@ -70,14 +71,14 @@ def _against_a_graph(folder: Path, queries: Vectors, cost: float, quick: bool, p
     done = subprocess.run([str(peer), script, *files, str(count)], capture_output=True, text=True, check=False)
     if done.returncode:
         print(f"no graph index to compare with: {done.stderr.strip().splitlines()[-1]}", file=sys.stderr)
-        return [Line("  times cheaper to build than HNSW: not measured", 0.0, target, None if quick else False)]
+        return [Figure("  times cheaper to build than HNSW: not measured", 0.0, target, None if quick else False)]
     found = json.loads(done.stdout)
     cheaper = found["build_cpu_seconds"] / count / cost
     return [
-        Line("  times cheaper to build than HNSW", cheaper, target, None if quick else cheaper >= LEAST_CHEAPER),
-        Line(f"  HNSW: CPU s to build {count:,}", found["build_cpu_seconds"]),
-        Line(f"  HNSW: recall@10 among {count:,}", found["recall"]),
-        Line("  HNSW: CPU ms a query", found["cpu_milliseconds"]),
+        Figure("  times cheaper to build than HNSW", cheaper, target, None if quick else cheaper >= LEAST_CHEAPER),
+        Figure(f"  HNSW: CPU s to build {count:,}", found["build_cpu_seconds"]),
+        Figure(f"  HNSW: recall@10 among {count:,}", found["recall"]),
+        Figure("  HNSW: CPU ms a query", found["cpu_milliseconds"]),
     ]
 
 

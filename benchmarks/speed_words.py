@@ -6,8 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.speed_line import Line, take_times
+from benchmarks.figures import Figure
 from benchmarks.speed_texts import abstracts, claims, spliced_corpus
+from benchmarks.speed_times import take_times
 from workbench.core import Corpus
 from workbench.retrieval import IndexSpec, analyze, searchable
 from workbench.retrieval.bm25 import Bm25Index, Reference
@@ -17,13 +18,13 @@ FEW, MANY = 100.0, 500.0
 _SPLICED, _LESS_SPLICED = 50_000, 20_000
 
 
-def lines(quick: bool) -> list[Line]:
+def lines(quick: bool) -> list[Figure]:
     """5,183 abstracts, and 50,000 spliced texts; quick splices 20,000 of which no target is asked."""
     first = _compare(abstracts(), asked=10 if quick else 50, least=FEW)
     return first + _compare(spliced_corpus(_LESS_SPLICED if quick else _SPLICED), 4 if quick else 12, MANY, quick)
 
 
-def _compare(corpus: Corpus, asked: int, least: float, quick: bool = False) -> list[Line]:
+def _compare(corpus: Corpus, asked: int, least: float, quick: bool = False) -> list[Figure]:
     began = time.process_time()
     index = Bm25Index(corpus, IndexSpec(retriever="bm25"))
     built = time.process_time() - began
@@ -41,13 +42,13 @@ def _compare(corpus: Corpus, asked: int, least: float, quick: bool = False) -> l
     ratio, name = theirs.cpu / ours_again.cpu, f"BM25, {len(corpus.documents):,} documents: "
     enough = None if quick else ratio >= least
     return [
-        Line(name + "times rank_bm25", ratio, "" if quick else f"at least {least:g}", enough),
-        Line("  CPU ms a query, words cut included", ours.cpu),
-        Line("  p95 ms on the clock", ours.p95),
-        Line("  rank_bm25: CPU ms a query", theirs.cpu),
-        Line(f"  rankings that are the same, of {asked}", same, f"{asked}", same == asked),
-        Line("  CPU s to build, words cut included", built),
-        Line("  rank_bm25: CPU s to build, from words", peer_built),
+        Figure(name + "times rank_bm25", ratio, "" if quick else f"at least {least:g}", enough),
+        Figure("  CPU ms a query, words cut included", ours.cpu),
+        Figure("  p95 ms on the clock", ours.p95),
+        Figure("  rank_bm25: CPU ms a query", theirs.cpu),
+        Figure(f"  rankings that are the same, of {asked}", same, f"{asked}", same == asked),
+        Figure("  CPU s to build, words cut included", built),
+        Figure("  rank_bm25: CPU s to build, from words", peer_built),
     ]
 
 

@@ -8,9 +8,9 @@ import pytest
 from benchmarks.frugal_family import KINDS, RATE, TEXT, Kind, reviser
 from benchmarks.frugal_measure import Pair, Path, Point, Ratio, expected_cost, measured_ratio, target_of
 from benchmarks.frugal_ours import Proposed, run_ours
-from benchmarks.frugal_peers import PEERS, Ground, Peer, Step, run_peer
+from benchmarks.frugal_peers import PEERS, Peer, Step, run_peer
 from benchmarks.frugal_real import Contest, Trail, gained, lines, ratio_of
-from benchmarks.frugality import IDLE, OURS, Verdict, members_of, pairs_of
+from benchmarks.frugality import IDLE, OURS, Verdict, ground_of, members_of, pairs_of
 from benchmarks.real_tasks import Problem
 from benchmarks.simulated_task import TOOL, Draw, Shown, Truth, World
 from workbench.agents import AgentSpec
@@ -37,20 +37,6 @@ def path(*points: tuple[int, int, float], calls: int = 400, tokens: int = 4000) 
 def world_of(folder: File) -> World:
     """A small drawn task."""
     return World(KIND.of(3), 3, draw=SMALL, store=CallStore(folder / "calls.db"), writer=reviser)
-
-
-def ground_of(world: World) -> Ground:
-    """What a peer gets of it."""
-    return Ground(
-        agent=world.build(world.start),
-        program=world.program(),
-        train=world.train,
-        val=world.val,
-        proposer=world.proposer,
-        meter=world.meter,
-        seed=world.seed,
-        spec_of=world.candidate,
-    )
 
 
 def test_the_start_has_no_effect_and_demos_saturate() -> None:

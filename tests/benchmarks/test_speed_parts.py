@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.speed_line import take_times
 from benchmarks.speed_texts import mixed
+from benchmarks.speed_times import take_times
 from benchmarks.speed_vectors import _nearest
 
 

@@ -8,8 +8,9 @@ import mlflow
 import pytest
 from mlflow.entities import AssessmentSource, Feedback
 
-from workbench.core import Case, DataError, Episode, ExpectedAbstention, Failure, Prediction, Run, RunHeader
-from workbench.lab.corpora import load_corpus
+from workbench.core import Case, Corpus, DataError, Episode, ExpectedAbstention, Failure, Prediction, Run, RunHeader
+from workbench.datasets import read_corpus, read_declaration
+from workbench.lab.corpora import read_traces
 from workbench.tracking import log_traces, open_store
 from workbench.tracking.answers import read_answers
 
@@ -17,6 +18,11 @@ CASES = tuple(
     Case(case_id=f"c{number}", request=f"How {number}?", expected=ExpectedAbstention(), cluster=f"c{number}")
     for number in range(4)
 )
+
+
+def load_corpus(path: Path) -> Corpus:
+    """The corpus that a file declares, traces at hand."""
+    return read_corpus(read_declaration(path), traces=read_traces)
 
 
 @pytest.fixture

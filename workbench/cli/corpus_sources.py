@@ -37,7 +37,7 @@ def inspect_corpus(path: Path, *, now: datetime) -> CorpusCheck:
     declared = read_declaration(path)
     with Terminal() as terminal:
         terminal.stage("read", skipped=False)
-        reading = read_sources(declared, traces=_traces, advance=terminal.advance)
+        reading = read_sources(declared, traces=read_traces, advance=terminal.advance)
         terminal.stage("check", skipped=False)
         return check_corpus(declared, reading, now=now, count_personal=count_personal)
 
@@ -47,7 +47,7 @@ def append(path: Path, entry: Declaration) -> Reading:
 
     Raises: DataError if it is wrong or holds no document; nothing was written then.
     """
-    return add_source(path, entry, traces=_traces)
+    return add_source(path, entry, traces=read_traces)
 
 
 def declare(
@@ -88,7 +88,8 @@ def count_personal(text: str) -> Mapping[str, int]:
     return Counter(_MARK.findall(redact(text))) - Counter(_MARK.findall(text))
 
 
-def _traces(source: TraceSource, folder: Path) -> Iterable[Row]:
-    from workbench.lab.corpora import read_traces
+def read_traces(source: TraceSource, folder: Path) -> Iterable[Row]:
+    """What `lab.corpora.read_traces` reads: the lab is opened for a source of traces alone."""
+    from workbench.lab import corpora
 
-    return read_traces(source, folder)
+    return corpora.read_traces(source, folder)

@@ -2,11 +2,12 @@
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import Field
 
+from workbench.cli.corpus_sources import read_traces
 from workbench.cli.progress import Terminal
 from workbench.core import (
     ConfigError,
@@ -21,8 +22,6 @@ from workbench.core import (
     write_record,
 )
 from workbench.datasets import (
-    Row,
-    TraceSource,
     corpus_path,
     default_cache,
     fetch,
@@ -115,7 +114,7 @@ def read_documents(recipe: Recipe, name: str, terminal: Terminal) -> Corpus:
     if recipe.corpus.endswith(".jsonl"):
         corpus = Corpus(name=name, documents=tuple(read_records(Path(recipe.corpus), Document)))
     else:
-        corpus = read_corpus(read_declaration(corpus_path(recipe.corpus)), traces=_traces, advance=terminal.advance)
+        corpus = read_corpus(read_declaration(corpus_path(recipe.corpus)), traces=read_traces, advance=terminal.advance)
     return cut_corpus(corpus, size=recipe.chunk, overlap=recipe.overlap) if recipe.chunk else corpus
 
 
@@ -129,12 +128,6 @@ def read_view(user: str | None, groups: Sequence[str], where: Sequence[str]) -> 
     """
     principals = tuple(sorted({*([user] if user else []), *groups}))
     return View(principals=principals, where=tuple(_condition(one) for one in where))
-
-
-def _traces(source: TraceSource, folder: Path) -> Iterable[Row]:
-    from workbench.lab.corpora import read_traces
-
-    return read_traces(source, folder)
 
 
 def _condition(text: str) -> Condition:

@@ -1,21 +1,12 @@
-"""Corpora where the rooms meet: the sources of a declaration, with the tracking store at hand."""
+"""Corpora where the rooms meet: traces of the tracking store as a source of documents."""
 
 from collections.abc import Iterable
 from pathlib import Path
 
-from workbench.core import Corpus, DataError
-from workbench.datasets import Row, TraceSource, instant, read_corpus, read_declaration
-from workbench.lab.workspace import Progress, Quiet
+from workbench.core import DataError
+from workbench.datasets import Row, TraceSource, instant
 
 _TITLE = 120  # characters of a request that name it
-
-
-def load_corpus(path: Path, *, progress: Progress | None = None) -> Corpus:
-    """The corpus that a file declares, every source read.
-
-    Raises: DataError with file and line if the file is wrong or a source can't be read.
-    """
-    return read_corpus(read_declaration(path), traces=read_traces, advance=(progress or Quiet()).advance)
 
 
 def read_traces(source: TraceSource, folder: Path) -> Iterable[Row]:

@@ -1,8 +1,8 @@
 """What a candidate was asked: runs that follow each other made one, counted as paid, and read case by case."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from workbench.core import Run
+from workbench.core import Run, Usage
 from workbench.lms import Call, Tally
 from workbench.optimize.racing import Runner
 
@@ -41,8 +41,16 @@ def as_paid(run: Run, calls: Sequence[Call]) -> Run:
 
     So candidates are comparable, and a search that was interrupted ends like one that was not.
     """
-    tallies = {episode.case_id: Tally() for episode in run.episodes}
+    asked: dict[str, list[Call]] = {episode.case_id: [] for episode in run.episodes}
     for call in calls:
-        tallies[call.where.case_id].add(call.model_copy(update={"cached": False}))
-    episodes = (one.model_copy(update={"usage": tallies[one.case_id].usage()}) for one in run.episodes)
+        asked[call.where.case_id].append(call)
+    episodes = (one.model_copy(update={"usage": paid(asked[one.case_id])}) for one in run.episodes)
     return run.model_copy(update={"episodes": tuple(episodes)})
+
+
+def paid(calls: Iterable[Call]) -> Usage:
+    """What calls cost as if each had been paid now."""
+    tally = Tally()
+    for call in calls:
+        tally.add(call.model_copy(update={"cached": False}))
+    return tally.usage()

@@ -9,7 +9,8 @@ from dspy.teleprompt.gepa import InstructionProposer
 
 from workbench.agents import Agent, AgentSpec
 from workbench.core import Usage, integer
-from workbench.lms import Tally, scope
+from workbench.lms import scope
+from workbench.optimize.attempts import paid
 from workbench.optimize.fewshot import rows
 from workbench.optimize.foreign import Entrants, adviser, improved, questions
 from workbench.optimize.gepa_hooks import RacingAcceptance, rewritten
@@ -84,7 +85,7 @@ class _Racers:
         for place in places:
             with scope() as tally:
                 prediction = module(**self.rows[place].inputs())
-            self._said[name, place] = (prediction, _as_paid(tally))
+            self._said[name, place] = (prediction, paid(tally.calls()))
             found.append(self.reward(self.rows[place], prediction))
         return found
 
@@ -95,11 +96,3 @@ class _Racers:
 
     def _module(self, candidate: Mapping[str, str]) -> dspy.Module:
         return rewritten(self.entrants.agent.module, candidate)
-
-
-def _as_paid(tally: Tally) -> Usage:
-    """What the calls cost as if each had been paid now."""
-    paid = Tally()
-    for call in tally.calls():
-        paid.add(call.model_copy(update={"cached": False}))
-    return paid.usage()

@@ -17,7 +17,8 @@ from dspy.utils.callback import BaseCallback
 
 from workbench.agents import read_program
 from workbench.core import Case, Usage
-from workbench.lms import Tally, scope
+from workbench.lms import Call, Tally, scope
+from workbench.optimize.attempts import paid
 from workbench.optimize.racing import Elimination, Race, Rules, Runner, looks
 
 
@@ -64,7 +65,7 @@ class RacingMetric(BaseCallback):  # type: ignore[misc]  # dspy is not typed
     _known: dict[str, Judged] = field(default_factory=dict)
     _best: Judged | None = None
     _current: Judged | None = None
-    _tally: Tally = field(default_factory=Tally)
+    _asked: list[Call] = field(default_factory=list)
 
     @property
     def dropped(self) -> list[Elimination]:
@@ -91,7 +92,7 @@ class RacingMetric(BaseCallback):  # type: ignore[misc]  # dspy is not typed
             return
         program: dspy.Module = inputs["program"]
         name = self.name(program)
-        self._current, self._tally = self._known.setdefault(name, Judged(program, name)), Tally()
+        self._current, self._asked = self._known.setdefault(name, Judged(program, name)), []
 
     def on_evaluate_end(
         self, call_id: str, outputs: dspy.Prediction | None, exception: BaseException | None = None
@@ -110,15 +111,14 @@ class RacingMetric(BaseCallback):  # type: ignore[misc]  # dspy is not typed
             return self._best.scores[place]
         judged.scores.append(self.reward(example, prediction, trace))
         judged.predictions.append(prediction)
-        judged.usages.append(self._tally.usage())
-        self._tally = Tally()
+        judged.usages.append(paid(self._asked))
+        self._asked = []
         self._look(judged)
         return judged.scores[place]
 
     def listen(self, tally: Tally) -> None:
         """A question was answered, at this cost; what the call store answered counts as if it had been paid now."""
-        for call in tally.calls():
-            self._tally.add(call.model_copy(update={"cached": False}))
+        self._asked += tally.calls()
 
     def _look(self, judged: Judged) -> None:
         met = len(judged.scores)

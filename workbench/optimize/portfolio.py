@@ -111,18 +111,22 @@ class Portfolio:
             member.score = max([member.score, *new])
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Race:
-    """All that is drafted, in one race."""
+    """All that is drafted, in one race; what was drafted before a budget cut it is not drafted again."""
 
     drafters: Mapping[str, Drafter]
     rules: Rules
+    _drafts: dict[str, Sequence[AgentSpec]] = field(default_factory=dict)
 
     def __call__(self, start: AgentSpec, search: Search) -> AgentSpec:
         """Let the candidates race."""
-        drafts = [(name, spec) for name, member in self.drafters.items() for spec in member.draft(start, search.task)]
-        if drafts:
-            owners, specs = zip(*drafts, strict=True)
+        for name, member in self.drafters.items():
+            if name not in self._drafts:
+                self._drafts[name] = member.draft(start, search.task)
+        owners = [name for name, specs in self._drafts.items() for _ in specs]
+        specs = [spec for specs in self._drafts.values() for spec in specs]
+        if specs:
             search.race(specs, origin="portfolio", rules=self.rules, owners=owners)
         return search.leader()
 

@@ -11,9 +11,10 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from workbench.core import Corpus, RetrievalError, boundary, digest_bytes, digest_json
-from workbench.retrieval.embed import QueryMemory
+from workbench.retrieval.embed import REMEMBERED
 from workbench.retrieval.embed_graph import DIMENSIONS, GRAPH, LONGEST, MODEL_SHA256, Graph, model_path
 from workbench.retrieval.index import Hit, IndexSpec, Vectors, checked, name_index, rank, searchable
+from workbench.retrieval.memory import Memory
 from workbench.retrieval.sight import Sight
 from workbench.retrieval.view import ANYONE, View
 
@@ -32,7 +33,7 @@ class Embedder:
         self._lock = threading.Lock()
         self._busy = threading.Lock()
         self._open: tuple[Tokenizer, Graph] | None = None
-        self._queries = QueryMemory(lambda query: self.embed([query])[0])
+        self._queries = Memory[Vectors](REMEMBERED)
 
     def embed(self, texts: Sequence[str], *, most_tokens: int = LONGEST) -> Vectors:
         """A row of length 1 for each text, in order: shape (len(texts), 384); the rest of a long text is cut.
@@ -55,7 +56,7 @@ class Embedder:
 
     def embed_query(self, query: str) -> Vectors:
         """The one row of a query; the last few thousand are remembered."""
-        return self._queries.row(query)
+        return self._queries.recall(query, lambda: self.embed([query])[0])
 
     def _opened(self) -> tuple[Tokenizer, Graph]:
         with self._lock:

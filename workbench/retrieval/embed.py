@@ -1,7 +1,5 @@
 """What an embedding model is, whoever runs it: texts go in, points of length 1 come out."""
 
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -10,7 +8,7 @@ from pydantic import Field
 from workbench.core import Record
 from workbench.retrieval.index import Vectors
 
-_REMEMBERED = 4096
+REMEMBERED = 4096
 """Queries whose vectors are kept: about 6 MB."""
 
 
@@ -77,26 +75,3 @@ class Embedding(Protocol):
 
     def embed_query(self, query: str) -> Vectors:
         """The one row of a query, which nobody can change; the last few thousand are remembered."""
-
-
-class QueryMemory:
-    """The vectors of the last queries. Safe under threads."""
-
-    def __init__(self, embed: Callable[[str], Vectors]) -> None:
-        self._embed = embed
-        self._lock = threading.Lock()
-        self._rows: OrderedDict[str, Vectors] = OrderedDict()
-
-    def row(self, query: str) -> Vectors:
-        """The query's row, embedded now if it is not remembered."""
-        with self._lock:
-            if query in self._rows:
-                self._rows.move_to_end(query)
-                return self._rows[query]
-        row = self._embed(query)
-        row.setflags(write=False)
-        with self._lock:
-            self._rows[query] = row
-            while len(self._rows) > _REMEMBERED:
-                self._rows.popitem(last=False)
-        return row

@@ -19,8 +19,9 @@ import numpy as np
 from pydantic import Field, ValidationError
 
 from workbench.core import Meter, Record, RetrievalError, Spend, digest_json
-from workbench.retrieval.embed import Account, EmbedCall, EmbedSpec, QueryMemory
+from workbench.retrieval.embed import REMEMBERED, Account, EmbedCall, EmbedSpec
 from workbench.retrieval.index import Vectors
+from workbench.retrieval.memory import Memory
 
 _LETTERS_PER_TOKEN = 4
 """Source: OpenAI's rule of thumb for English. The provider's own tokenizer is not here."""
@@ -80,7 +81,7 @@ class RemoteEmbedder:
         self._account = account
         self._meter = meter
         self._opener = urllib.request.build_opener(_Refused)
-        self._queries = QueryMemory(lambda query: self._embed([spec.query_prefix + query])[0])
+        self._queries = Memory[Vectors](REMEMBERED)
 
     def embed(self, texts: Sequence[str], *, most_tokens: int = 256) -> Vectors:
         """See `Embedding.embed`; a token counts as four letters.
@@ -91,7 +92,7 @@ class RemoteEmbedder:
 
     def embed_query(self, query: str) -> Vectors:
         """See `Embedding.embed_query`."""
-        return self._queries.row(query)
+        return self._queries.recall(query, lambda: self._embed([self.spec.query_prefix + query])[0])
 
     def _embed(self, texts: Sequence[str]) -> Vectors:
         rows = np.zeros((len(texts), self.dimensions), dtype=np.float32)

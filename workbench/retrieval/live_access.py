@@ -5,8 +5,6 @@ values that occur, so a condition is asked once for each value and not for each 
 """
 
 import math
-import threading
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -17,6 +15,7 @@ from workbench.core import EVERYONE, Document, Origin, Record, RetrievalError, S
 from workbench.retrieval.live_arrays import Arrays, ArrayWriter
 from workbench.retrieval.live_names import ABSENT
 from workbench.retrieval.live_postings import Ints, Postings, Table, count_names, merge_postings, write_postings
+from workbench.retrieval.memory import Memory
 from workbench.retrieval.view import Condition, View
 
 _OWN = ("licence", "source", "trust")
@@ -50,26 +49,17 @@ class Access:
         self._columns = tuple(columns)
         self._rows = {column.field: row for row, column in enumerate(columns)}
         self._size = size
-        self._masks: OrderedDict[str, Mask] = OrderedDict()
-        self._lock = threading.Lock()
+        self._masks = Memory[Mask](_REMEMBERED)
 
     def mask(self, view: View) -> Mask:
         """For each document, alive or not: `view.allows`. Read-only."""
         # Not by the view itself: to Python a view of 1 equals one of True, and the two see different documents.
-        key = view.digest
-        with self._lock:
-            known = self._masks.get(key)
-            if known is not None:
-                self._masks.move_to_end(key)
-                return known
+        return self._masks.recall(view.digest, lambda: self._look(view))
+
+    def _look(self, view: View) -> Mask:
         mask = self._readable(view)
         for condition in view.where:
             mask &= self._holds(condition)
-        mask.setflags(write=False)
-        with self._lock:
-            self._masks[key] = mask
-            while len(self._masks) > _REMEMBERED:
-                self._masks.popitem(last=False)
         return mask
 
     def _readable(self, view: View) -> Mask:

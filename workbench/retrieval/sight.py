@@ -1,12 +1,10 @@
 """Which documents of a corpus a view shows, as positions that scores can be cut to."""
 
-from collections import OrderedDict
-from threading import Lock
-
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.core import Corpus
+from workbench.retrieval.memory import Memory
 from workbench.retrieval.view import View
 
 Positions = NDArray[np.int64]
@@ -19,21 +17,13 @@ class Sight:
 
     def __init__(self, corpus: Corpus) -> None:
         self._corpus = corpus
-        self._lock = Lock()
-        self._known: OrderedDict[str, Positions] = OrderedDict()
+        self._known = Memory[Positions](_REMEMBERED)
 
     def positions(self, view: View) -> Positions:
         """The positions of the documents that a view allows, rising."""
-        key = view.digest  # views that differ by 1 and True are equal, and show different documents
-        with self._lock:
-            if (known := self._known.get(key)) is not None:
-                self._known.move_to_end(key)
-                return known
+        # Not by the view itself: to Python a view of 1 equals one of True, and the two see different documents.
+        return self._known.recall(view.digest, lambda: self._look(view))
+
+    def _look(self, view: View) -> Positions:
         allowed = [place for place, document in enumerate(self._corpus.documents) if view.allows(document)]
-        found = np.array(allowed, dtype=np.int64)
-        found.setflags(write=False)
-        with self._lock:
-            self._known[key] = found
-            while len(self._known) > _REMEMBERED:
-                self._known.popitem(last=False)
-        return found
+        return np.array(allowed, dtype=np.int64)

@@ -1,30 +1,13 @@
-"""What the parts of `benchmarks.retrieval_speed` have in common: lines of its table, and how time is taken."""
+"""How long queries take, as the parts of `benchmarks.retrieval_speed` measure it."""
 
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
 Query = TypeVar("Query")
-
-
-@dataclass(frozen=True)
-class Line:
-    """Something measured beside what it must be; no target is for information."""
-
-    name: str
-    value: float
-    target: str = ""
-    met: bool | None = None
-
-
-class Part(Protocol):
-    """A part of the benchmark, such as `benchmarks.speed_embedding.lines`."""
-
-    def __call__(self, quick: bool) -> list[Line]:
-        """Measure, on a smaller sample if quick."""
 
 
 @dataclass(frozen=True)
