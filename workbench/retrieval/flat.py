@@ -27,11 +27,10 @@ from workbench.retrieval.index import Vectors
 
 PER_HIT = 70
 LEAST_CANDIDATES = 7_000
-"""Rows that the bits choose: at least so many, and at least so many for each hit that is asked for. Of the ten nearest
-among a million mixed MiniLM embeddings, 3,000 candidates hold .983, 5,000 .992, 7,000 .997 and 10,000 all."""
+"""Rows that the bits choose: at least so many, and at least so many for each hit that is asked for. What that finds of
+the ten nearest, `benchmarks.retrieval_speed` prints."""
 _COMPILED_ROWS = 50_000
-"""From here on compiled loops are worth the two seconds that a process takes to load them; below it numpy answers
-within some milliseconds."""
+"""From here on compiled loops are worth the seconds that a process takes to load them; below it numpy is soon done."""
 _BLOCK = 2_048
 _FINEST = 8_191
 """A query in whole numbers goes from minus this to this: its product with 2,000 dimensions fits into 32 bits."""
