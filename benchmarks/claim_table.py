@@ -151,7 +151,8 @@ class Table:
                 assert isinstance(index, Bm25Index), "asked for by its name"
                 self._words[spec.k1, spec.b] = index
             lexical = self._words[spec.k1, spec.b]
-            scored = (lexical.score(case.request) for case in self.claims[split].cases)
+            everything = np.arange(len(self._ids))
+            scored = (lexical.score(case.request, everything) for case in self.claims[split].cases)
             self._orders[key] = tuple(_order(scores, self._ids, positive=True) for scores in scored)
         return self._orders[key]
 

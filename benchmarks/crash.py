@@ -49,7 +49,7 @@ from workbench.lms import CallStore, External, SharedMeter, journaled, scope
 from workbench.lms.embedded import WORKED
 from workbench.lms.scripted import prompt_text
 from workbench.optimize import LabeledDemos, RandomSearch, optimize
-from workbench.retrieval import ANYONE, Index, View
+from workbench.retrieval import Index, View
 
 SEED = 6
 WORKERS = 2
@@ -146,7 +146,7 @@ class _Visitor(Agent):
         super().__init__(spec, index, lm)
         self.outside = outside
 
-    def __call__(self, request: str, view: View = ANYONE) -> Prediction:
+    def __call__(self, request: str, view: View | None = None) -> Prediction:
         """The model's call, if the judge finds it plausible; else none."""
         passage = self.outside.search(request)
         prediction = super().__call__(request, view)

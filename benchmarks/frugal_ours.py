@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from benchmarks.frugal_peers import Step
 from workbench.agents import AgentSpec, instructions
 from workbench.core import Meter
-from workbench.optimize import JointSearch, Optimized, Search, Space, Task, Trial, optimize, ranked
+from workbench.optimize import FrugalSearch, Optimized, Search, Space, Task, Trial, optimize, ranked
 
 ASK = """Rewrite these instructions so that a model that follows them makes fewer mistakes.
 Answer with the new instructions only.
@@ -16,13 +16,15 @@ Answer with the new instructions only.
 
 @dataclass(frozen=True)
 class Proposed:
-    """`JointSearch` as it ships over texts that a model writes first, each from the start's own, and a space."""
+    """`FrugalSearch` as it ships over texts that a model writes first, each from the start's own, and a space."""
 
     space: Space
     predictor: str
     """Whose instructions they are."""
     texts: int = 8
     """How many; 0 where there is no model that can write."""
+    late_start: bool = True
+    """The start competes, as in any `FrugalSearch`."""
 
     def __call__(self, start: AgentSpec, search: Search) -> AgentSpec:
         """The best candidate.
@@ -33,7 +35,7 @@ class Proposed:
         if self.texts and proposer is not None:
             asked = ASK.format(text=instructions(start)[self.predictor])
             space["instructions"] = [None, *(str(proposer(asked)[0]).strip() for _ in range(self.texts))]
-        return JointSearch(space, costs=("tokens",))(start, search)
+        return FrugalSearch(space)(start, search)
 
 
 def run_ours(

@@ -186,15 +186,15 @@ def render(found: Sequence[Figure]) -> str:
     words = {True: "met", False: "MISSED", None: ""}
     rows = [
         (
+            words[one.met],  # first, since wide tables are cut at the right
             one.name,
             f"{one.value:,.4f}",
-            "" if one.low is None or one.high is None else f"[{one.low:.4f}, {one.high:.4f}]",
             one.target,
-            words[one.met],
+            "" if one.low is None or one.high is None else f"[{one.low:.4f}, {one.high:.4f}]",
         )
         for one in found
     ]
-    return render_table(("figure", "measured", "95 %", "target", ""), rows)
+    return render_table(("", "figure", "measured", "target", "95 %"), rows)
 
 
 def _smaller(judged: Judged) -> Judged:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,6 +10,7 @@ from pathlib import Path
 from pipelines.order import Order
 from workbench.lab import Bench, Experiment, Progress, Quiet, Workspace, read_experiment
 from workbench.lab.bench import Connect
+from workbench.lab.watching import Watched, Watcher
 from workbench.lms import connect
 
 
@@ -57,8 +58,15 @@ def bench(order: Order) -> Bench:
     if order not in here.benches:
         workspace = Workspace(Path(order.workspace), here.progress)
         mirror = None if order.mirror is None else Path(order.mirror)
-        here.benches[order] = Bench(experiment(order), workspace, mirror, here.connect)
+        here.benches[order] = Bench(experiment(order), workspace, mirror, here.connect, watch=_in_mlflow)
     return here.benches[order]
+
+
+def _in_mlflow(bench: Bench, watched: Watched) -> AbstractContextManager[Watcher]:
+    """Who watches a search."""
+    from workbench.lab.live_log import in_mlflow  # noqa: PLC0415 - it loads mlflow, which only a search needs
+
+    return in_mlflow(bench, watched)
 
 
 def experiment(order: Order) -> Experiment:

@@ -75,5 +75,9 @@ def command_path(words: list[str]) -> list[str]:
         "corpus",
         "index",
         "optimize",
+        "judgments",
+        "callers",
+        "approvals",
+        "audit",
     }
     return words[:2] if words and words[0] in nouns else words[:1]

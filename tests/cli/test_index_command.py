@@ -118,3 +118,29 @@ def test_mistakes_say_what_to_do(invoke: Invoke, documents: Path) -> None:
         result = invoke(*words)
         assert 2 == result.exit_code
         assert expected in result.stderr
+
+
+def test_an_index_lies_in_a_store(invoke: Invoke, documents: Path, tmp_path: Path) -> None:
+    """Built, searched in a caller's view and refreshed there; what only a folder does is refused in one line."""
+    pytest.importorskip("lancedb", reason="lancedb is not installed")
+    url = f"lance://{tmp_path / 'shared'}"
+    assert 0 == invoke("build", "far", str(documents), "--retriever", "bm25", "--store", url).exit_code
+    write_records(documents, [PAY, _document("new", "A printer", EVERYONE)])
+    done = json.loads(invoke("refresh", "far", "--json").stdout)
+
+    assert (1, 1, 1) == (done["added"], done["deleted"], done["unchanged"])
+    assert "nothing is found" in invoke("search", "far", "salaries").stdout
+    assert "pay" in invoke("search", "far", "salaries", "--group", "hr").stdout
+    assert "does not explain" in invoke("explain", "far", "printer").stderr
+    assert "is there already, in lance" in invoke("build", "far", str(documents), "--retriever", "bm25").stderr
+
+
+def test_a_secret_is_written_nowhere(invoke: Invoke, documents: Path, tmp_path: Path) -> None:
+    """A URL with a password is refused, without showing it, before anything is made."""
+    url = "postgresql://app:s3cret@127.0.0.1:1/docs"
+    result = invoke("build", "far", str(documents), "--retriever", "bm25", "--store", url)
+
+    assert 2 == result.exit_code
+    assert "${NAME}" in result.stderr
+    assert "s3cret" not in result.output
+    assert not (tmp_path / "mlruns" / "indexes" / "far").exists()

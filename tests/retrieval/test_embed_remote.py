@@ -78,9 +78,10 @@ def forget(call: EmbedCall) -> None:
 
 
 def test_rows_come_in_order_and_every_call_is_taken_down(provider: Provider) -> None:
-    """Three texts are two calls; the account and the budget agree on what the provider counted."""
+    """Three texts are two calls; a budget counts their dollars, since calls and tokens are those of
+    language models."""
     calls: list[EmbedCall] = []
-    meter = Meter(Budget(tokens=1000))
+    meter = Meter(Budget(usd=1.0))
     embedding: Embedding = RemoteEmbedder(spec_of(provider), account=calls.append, meter=meter)
     rows = embedding.embed(["a", "four", ""])
 
@@ -88,13 +89,13 @@ def test_rows_come_in_order_and_every_call_is_taken_down(provider: Provider) -> 
     np.testing.assert_allclose(expected, rows, rtol=1e-6)
     assert [["a", "four"], [" "]] == [one["input"] for one in provider.asked]
     assert [(2, 7, 1.4e-05, 1), (1, 7, 1.4e-05, 1)] == [(one.texts, one.tokens, one.usd, one.attempts) for one in calls]
-    assert (2, 14, 2.8e-05) == (meter.spent.calls, meter.spent.tokens, meter.spent.usd)
+    assert (0, 0, 2.8e-05) == (meter.spent.calls, meter.spent.tokens, meter.spent.usd)
     assert {embedding.digest} == {one.identity for one in calls}
 
 
 def test_a_budget_stops_the_call_before_it_is_made(provider: Provider) -> None:
-    """A letter may be a token, so a text of forty letters does not fit into forty tokens with its frame."""
-    embedder = RemoteEmbedder(spec_of(provider), account=forget, meter=Meter(Budget(tokens=40)))
+    """A letter may be a token, so forty letters do not fit into the price of forty tokens with their frame."""
+    embedder = RemoteEmbedder(spec_of(provider), account=forget, meter=Meter(Budget(usd=8e-5)))
 
     with pytest.raises(BudgetExceeded):
         embedder.embed(["x" * 40])

@@ -56,6 +56,7 @@ def test_an_abstention_is_an_answer(client: TestClient) -> None:
 
     assert run["result"] == {
         "outcome": "abstention", "call": None, "answer": None, "abstained": True, "ranked": [], "grounding": [],
+        "passages": [], "stale": [],
     }  # fmt: skip
     assert run["usage"]["calls"] == 0
 

@@ -12,6 +12,8 @@ puts what repeats first and lets demo and constraint agree on the first token.
 
 from workbench.agents.agent import Agent, blamed, build_agent, instructions, learned, prompt_template
 from workbench.agents.baselines import Oracle, Silent
+from workbench.agents.citation import Citation, citations, cite
+from workbench.agents.embedding import connect_embedding
 from workbench.agents.layout import CompactAdapter, render_tool
 from workbench.agents.program import load_program, read_program
 from workbench.agents.schema import Arguments, argument_schema
@@ -22,6 +24,7 @@ __all__ = [
     "Agent",
     "AgentSpec",
     "Arguments",
+    "Citation",
     "CompactAdapter",
     "Layout",
     "Oracle",
@@ -30,6 +33,9 @@ __all__ = [
     "argument_schema",
     "blamed",
     "build_agent",
+    "citations",
+    "cite",
+    "connect_embedding",
     "examples",
     "instructions",
     "learned",

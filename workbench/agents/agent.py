@@ -13,7 +13,7 @@ from workbench.agents.program import load_program, read_program
 from workbench.agents.spec import AgentSpec
 from workbench.agents.tool_caller import ChooseTool, FillArguments, ToolCaller
 from workbench.core import AgentError, LMError, Prediction, ToolSpec, WorkbenchError, digest_json
-from workbench.retrieval import ANYONE, Index, View
+from workbench.retrieval import ANYONE, Index, LiveIndex, View
 
 _SIGNATURES: Mapping[str, Mapping[str, type[dspy.Signature]]] = {
     "tool_call": {"choose": ChooseTool, "fill": FillArguments},
@@ -25,26 +25,39 @@ _SIGNATURES: Mapping[str, Mapping[str, type[dspy.Signature]]] = {
 class Agent:
     """Answers requests; safe to call from many threads at once."""
 
-    def __init__(self, spec: AgentSpec, index: Index, lm: dspy.LM) -> None:
+    def __init__(self, spec: AgentSpec, index: Index | LiveIndex, lm: dspy.LM, *, view: View = ANYONE) -> None:
+        """`view` is that of a caller who does not say who asks.
+
+        Raises: AgentError if the program does not fit the pattern, or the pattern the index.
+        """
         self.spec = spec
         self.index = index
         self.lm = lm
+        self.view = view
         self.adapter = CompactAdapter(spec.layout, demo_layout=spec.demo_layout)
-        self.module = ToolCaller(spec, index) if spec.pattern == "tool_call" else Answerer(spec, index)
+        _check_index(spec, index)
+        self.module = (
+            Answerer(spec, index)
+            if spec.pattern == "answer" or isinstance(index, LiveIndex)
+            else ToolCaller(spec, index)
+        )
         load_program(self.module, spec.program)
 
     @cached_property
     def digest(self) -> str:
-        """Digest of spec and index: what decides how it answers."""
+        """Digest of spec and index: what decides how it answers.
+
+        Of a live index that is what it is, not what it holds: that changes while the agent stays the same.
+        """
         return digest_json({"spec": self.spec.digest, "index": self.index.digest})
 
-    def __call__(self, request: str, view: View = ANYONE) -> Prediction:
-        """Answer one request from what the caller may see; who does not say who asks sees what everyone may.
+    def __call__(self, request: str, view: View | None = None) -> Prediction:
+        """Answer one request from what the caller may see; None is the agent's own view.
 
         Raises: LMError or BudgetExceeded if the model can't answer: not the agent's fault.
         """
         with self.speaking():
-            prediction = self.module(request=request, view=view).prediction
+            prediction = self.module(request=request, view=self.view if view is None else view).prediction
         if not isinstance(prediction, Prediction):
             raise AgentError(f"agent {self.digest[:12]!r}: its module returned no prediction")
         return prediction
@@ -73,18 +86,27 @@ def blamed(error: BaseException) -> WorkbenchError:
     return LMError(f"language model: {type(error).__name__}: {error}")
 
 
-def build_agent(spec: AgentSpec, *, index: Index, lm: dspy.LM) -> Agent:
-    """An agent from its data.
+def _check_index(spec: AgentSpec, index: Index | LiveIndex) -> None:
+    if spec.pattern == "answer":
+        return
+    if isinstance(index, LiveIndex):
+        raise AgentError(
+            f"agent pattern 'tool_call': live index {str(index.folder)!r} is no catalogue; use pattern 'answer'"
+        )
+    if any(document.tool is None for document in index.corpus.documents):
+        raise AgentError(f"agent pattern 'tool_call': corpus {index.corpus.name!r} has documents that are no tools")
+
+
+def build_agent(spec: AgentSpec, *, index: Index | LiveIndex, lm: dspy.LM, view: View = ANYONE) -> Agent:
+    """An agent from its data; `view` is that of a caller who does not say who asks.
 
     Raises: AgentError if the program does not fit the pattern, or if the index lacks what the spec asks for.
     """
-    if spec.pattern == "tool_call" and any(document.tool is None for document in index.corpus.documents):
-        raise AgentError(f"agent pattern 'tool_call': corpus {index.corpus.name!r} has documents that are no tools")
     if index.spec != spec.index:
         raise AgentError(
             f"agent: asks for index {spec.index!r} but was given {index.spec!r}; build the one it asks for"
         )
-    return Agent(spec, index, lm)
+    return Agent(spec, index, lm, view=view)
 
 
 def prompt_template(agent: Agent) -> str:

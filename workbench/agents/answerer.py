@@ -7,11 +7,12 @@ import dspy
 from dspy.utils.exceptions import AdapterParseError
 from pydantic import JsonValue
 
+from workbench.agents.citation import RETRIEVED, cite
 from workbench.agents.spec import AgentSpec
 from workbench.agents.trace import Recorder
-from workbench.core import Document, Prediction
+from workbench.core import Prediction
 from workbench.lms import scope
-from workbench.retrieval import ANYONE, Hit, Index, View
+from workbench.retrieval import ANYONE, Index, LiveIndex, View, passages_of
 
 
 class AnswerFromPassages(dspy.Signature):
@@ -33,11 +34,11 @@ class Answerer(dspy.Module):
     asked = ("respond",)
     """The predictors that are ever asked."""
 
-    def __init__(self, spec: AgentSpec, index: Index) -> None:
+    def __init__(self, spec: AgentSpec, index: Index | LiveIndex) -> None:
         super().__init__()
         self.spec = spec
         self.index = index
-        self._documents = {document.doc_id: document for document in index.corpus.documents}
+        self._source = passages_of(index)
         self.respond = dspy.Predict(AnswerFromPassages)
 
     def __deepcopy__(self, memo: dict[int, object]) -> "Answerer":
@@ -50,15 +51,15 @@ class Answerer(dspy.Module):
         """Answer one request from what the view allows; the result is in the field `prediction`."""
         recorder = Recorder()
         started = time.perf_counter()
-        hits = self.index.search(request, self.spec.k, view)
-        ranked = tuple(hit.doc_id for hit in hits)
-        found: list[JsonValue] = [_told(hit, self._documents[hit.doc_id]) for hit in hits]
+        found = self._source.passages(request, self.spec.k, view)
+        ranked = tuple(one.hit.doc_id for one in found)
+        hits: list[JsonValue] = [cite(one).model_dump(mode="json") for one in found]
         inputs: dict[str, JsonValue] = {"query": request, "view": view.model_dump(mode="json")}
-        recorder.add("retrieve_passages", "retriever", inputs, {"documents": list(ranked), "hits": found}, started)
-        similar = max((hit.parts.get("dense_similarity", 1.0) for hit in hits), default=0.0)
-        if not hits or similar < self.spec.abstain_below:
+        recorder.add(RETRIEVED, "retriever", inputs, {"documents": list(ranked), "hits": hits}, started)
+        similar = max((one.hit.parts.get("dense_similarity", 1.0) for one in found), default=0.0)
+        if not found or similar < self.spec.abstain_below:
             return dspy.Prediction(prediction=Prediction(ranked=ranked, abstained=True, steps=recorder.steps()))
-        passages = [self._documents[doc_id].text for doc_id in ranked]
+        passages = [one.document.text for one in found]
         text, problem = self._respond(request, passages, recorder)
         steps = recorder.steps()
         return dspy.Prediction(prediction=Prediction(ranked=ranked, answer=text, malformed=problem, steps=steps))
@@ -80,15 +81,6 @@ class Answerer(dspy.Module):
                 text, problem = None, "the answer is empty"
         recorder.add("answer", "lm", {"request": request}, {"answer": text, "malformed": problem}, started)
         return text, problem
-
-
-def _told(hit: Hit, document: Document) -> dict[str, JsonValue]:
-    """A passage as a trace shows it: where it stands, how far it is trusted, and what made its score."""
-    told: dict[str, JsonValue] = {"id": hit.doc_id, "score": hit.score, "parts": dict(hit.parts)}
-    if (origin := document.origin) is not None:
-        told |= {"source": origin.source, "path": origin.path, "trust": origin.trust, "whole": origin.whole}
-        told |= {"start": origin.start, "end": origin.end}
-    return told
 
 
 def _unquoted(text: str) -> tuple[str | None, str]:

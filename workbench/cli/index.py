@@ -1,5 +1,6 @@
 """`workbench index`: a corpus made searchable, kept fresh, searched in a caller's view, and explained."""
 
+from contextlib import closing
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -35,6 +36,13 @@ def build(  # noqa: PLR0913, PLR0917 - a command's options are its parameters
     ] = "code",
     chunk: Annotated[int, typer.Option(min=0, help="Most characters of a passage; 0 leaves documents whole.")] = 0,
     overlap: Annotated[int, typer.Option(min=0, help="Characters that the next passage may repeat.")] = 0,
+    store: Annotated[
+        str,
+        typer.Option(
+            help="Where it lies, if not in the workspace: postgresql://USER@HOST/DATABASE, s3://BUCKET/FOLDER or "
+            "https://HOST:6333 (Qdrant). ${NAME} stands for a variable of the environment, such as a password."
+        ),
+    ] = "",
     workspace: Workspace = WORKSPACE,
     as_json: Json = False,
 ) -> None:
@@ -44,7 +52,7 @@ def build(  # noqa: PLR0913, PLR0917 - a command's options are its parameters
     from workbench.retrieval import IndexSpec
 
     spec = IndexSpec(retriever=retriever, analyzer=analyzer)
-    done = build_index(workspace, name, Recipe(corpus=corpus, chunk=chunk, overlap=overlap), spec)
+    done = build_index(workspace, name, Recipe(corpus=corpus, chunk=chunk, overlap=overlap, store=store), spec)
     show(f"{done}\nnext: uv run workbench index search {name} QUERY", done, as_json=as_json)
 
 
@@ -82,7 +90,8 @@ def search(  # noqa: PLR0913, PLR0917 - a command's options are its parameters
     from workbench.cli.index_store import open_index, read_view
     from workbench.cli.render import show, table
 
-    found = open_index(workspace, name).passages(query, k, read_view(user, group or (), where or ()))
+    with closing(open_index(workspace, name)) as index:
+        found = index.passages(query, k, read_view(user, group or (), where or ()))
     rows = []
     for rank, one in enumerate(found, start=1):
         origin = one.document.origin
@@ -106,11 +115,13 @@ def explain(  # noqa: PLR0913, PLR0917 - a command's options are its parameters
     as_json: Json = False,
 ) -> None:
     """Show every score that makes the ranking of a query."""
-    from workbench.cli.index_store import open_index, read_view
+    from workbench.cli.index_store import open_live, read_view
     from workbench.cli.render import show
     from workbench.retrieval import explain as reasons
 
-    found = reasons(open_index(workspace, name), query, k, read_view(user, group or (), where or ()))
+    found = reasons(
+        open_live(workspace, name, "explain a ranking"), query, k, read_view(user, group or (), where or ())
+    )
     show(_text(found), found, as_json=as_json)
 
 
@@ -120,7 +131,8 @@ def stats(name: Name, workspace: Workspace = WORKSPACE, as_json: Json = False) -
     from workbench.cli.index_store import open_index
     from workbench.cli.render import show, table
 
-    found = open_index(workspace, name).stats()
+    with closing(open_index(workspace, name)) as index:
+        found = index.stats()
     rows = [(field, str(value)) for field, value in found.model_dump().items()]
     share = f"{found.stale / found.documents:.1%}" if found.documents else "-"
     show(table(("what", "value"), [*rows, ("stale share", share)]), found, as_json=as_json)

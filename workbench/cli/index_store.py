@@ -1,8 +1,12 @@
-"""Live indexes of a workspace, found by the names that people type, each with the recipe it is refreshed by."""
+"""Live indexes of a workspace, found by the names that people type, each with the recipe it is refreshed by.
+
+An index lies in the workspace, or in the store that its recipe names.
+"""
 
 import json
 import re
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 from pydantic import Field
@@ -15,6 +19,7 @@ from workbench.core import (
     DataError,
     Document,
     Record,
+    RetrievalError,
     Scalar,
     nearest,
     read_record,
@@ -30,18 +35,21 @@ from workbench.datasets import (
     read_declaration,
 )
 from workbench.retrieval import (
+    MANIFEST,
+    Address,
     Condition,
     Embedder,
     IndexSpec,
     LiveIndex,
     Refreshed,
+    Store,
     View,
     compact,
-    create_live,
+    create_store,
     cut_corpus,
+    open_store,
+    stored_spec,
 )
-from workbench.retrieval import refresh as refresh_live
-from workbench.retrieval.live_manifest import MANIFEST, read_manifest
 
 _RECIPE = "recipe.json"
 _CONDITION = re.compile(r"(?P<field>[^<>=]+)(?P<sign>>=|<=|=)(?P<value>.*)", re.DOTALL)
@@ -54,56 +62,77 @@ class Recipe(Record):
     """A corpus's name, its file, or a file of documents as JSON Lines."""
     chunk: int = Field(default=0, ge=0)
     overlap: int = Field(default=0, ge=0)
+    store: str = ""
+    """The URL of the store that holds it, without secrets; empty: the workspace."""
 
 
 def build_index(workspace: Path, name: str, recipe: Recipe, spec: IndexSpec) -> Refreshed:
     """Read a corpus and make an index of it; shown as it goes. Nothing is made if the corpus can't be read.
 
     Raises: ConfigError if the name is none; DataError if the corpus can't be read; RetrievalError if there is an index
-        of this name, or no disk for it.
+        of this name, no disk for it, or its store can't be reached or its URL holds a secret.
     """
     if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]*", name):
         raise ConfigError(f"index {name!r}: is no name; use small letters, digits, '-', '_' and '.'")
     folder = workspace / "indexes" / name
+    where = _place(folder, recipe)
+    if (folder / _RECIPE).exists() and (known := _recipe(workspace, name)).store != recipe.store:
+        raise RetrievalError(
+            f"index {name!r} ({workspace}): is there already, in {known.store or 'the workspace'}; choose another name"
+        )
     with Terminal() as terminal:
         terminal.stage("read", skipped=False)
         documents = read_documents(recipe, name, terminal)
-        if not (folder / MANIFEST).exists():
+        if not recipe.store and not (folder / MANIFEST).exists():
             write_record(folder / _RECIPE, recipe)
-        create_live(folder, name, spec, model="" if spec.retriever == "bm25" else Embedder.digest)
-        return _hold(open_index(workspace, name), documents, terminal)
+        with closing(
+            create_store(where, name, spec, encoder=None if spec.retriever == "bm25" else _encoder())
+        ) as store:
+            if recipe.store:
+                write_record(folder / _RECIPE, recipe)
+            return _hold(store, documents, terminal)
 
 
-def open_index(workspace: Path, name: str) -> LiveIndex:
-    """An index of the workspace.
+def open_index(workspace: Path, name: str) -> Store:
+    """An index of the workspace, wherever it lies.
 
-    Raises: DataError if there is none; RetrievalError if it can't be read.
+    Raises: DataError if there is none; RetrievalError if it can't be read or reached.
     """
-    folder = workspace / "indexes" / name
-    if not (folder / _RECIPE).exists():
-        known = [path.parent.name for path in (workspace / "indexes").glob(f"*/{_RECIPE}")]
-        hint = nearest(name, known) if known else "there is none; build it first"
-        raise DataError(f"index {name!r} ({workspace}): is not in the workspace; {hint}")
-    return LiveIndex(folder, encoder=None if read_manifest(folder).spec.retriever == "bm25" else _encoder())
+    where = _place(workspace / "indexes" / name, _recipe(workspace, name))
+    encoder = None if stored_spec(where, name).retriever == "bm25" else _encoder()
+    return open_store(where, name, encoder=encoder)
+
+
+def open_live(workspace: Path, name: str, purpose: str) -> LiveIndex:
+    """An index that lies in the workspace.
+
+    Raises: as `open_index`; RetrievalError if it lies in a store, which can't serve the purpose.
+    """
+    index = open_index(workspace, name)
+    if not isinstance(index, LiveIndex):
+        index.close()
+        raise RetrievalError(f"index {name!r}: lies in a store, which does not {purpose}; only one in a folder does")
+    return index
 
 
 def refresh_index(workspace: Path, name: str) -> Refreshed:
     """Read an index's corpus and make the index hold it; shown as it goes.
 
-    Raises: DataError or RetrievalError as reading, `refresh_live` and `open_index` do.
+    Raises: DataError or RetrievalError as reading, `Store.refresh` and `open_index` do.
     """
     recipe = _recipe(workspace, name)
     with Terminal() as terminal:
         terminal.stage("read", skipped=False)
         documents = read_documents(recipe, name, terminal)
-        return _hold(open_index(workspace, name), documents, terminal)
+        with closing(open_index(workspace, name)) as index:
+            return _hold(index, documents, terminal)
 
 
 def compact_index(workspace: Path, name: str) -> None:
-    """Write an index anew in few segments. Raises: as `open_index` and `compact` do."""
+    """Write an index anew in few segments. Raises: as `open_live` and `compact` do."""
     with Terminal() as terminal:
         terminal.stage("compact", skipped=False)
-        compact(open_index(workspace, name))
+        compact(open_live(workspace, name, "compact what it holds"))
 
 
 def read_documents(recipe: Recipe, name: str, terminal: Terminal) -> Corpus:
@@ -153,15 +182,28 @@ def _value(text: str) -> Scalar:
     return value if isinstance(value, str | int | float | bool) else text
 
 
-def _hold(index: LiveIndex, corpus: Corpus, terminal: Terminal) -> Refreshed:
+def _hold(index: Store, corpus: Corpus, terminal: Terminal) -> Refreshed:
     terminal.stage("index", skipped=False)
     total = len(corpus.documents)
-    return refresh_live(index, corpus, progress=lambda done: terminal.advance(done, total))
+    return index.refresh(corpus, progress=lambda done: terminal.advance(done, total))
+
+
+def _place(folder: Path, recipe: Recipe) -> Path | Address:
+    """Where an index lies. A URL that holds a secret is refused: it would stand in the recipe."""
+    if not recipe.store:
+        return folder
+    address = Address(recipe.store)
+    assert address.kept == recipe.store
+    return address
 
 
 def _recipe(workspace: Path, name: str) -> Recipe:
-    open_index(workspace, name)  # an unknown name is said so
-    return read_record(workspace / "indexes" / name / _RECIPE, Recipe)
+    path = workspace / "indexes" / name / _RECIPE
+    if not path.exists():
+        known = [path.parent.name for path in (workspace / "indexes").glob(f"*/{_RECIPE}")]
+        hint = nearest(name, known) if known else "there is none; build it first"
+        raise DataError(f"index {name!r} ({workspace}): is not in the workspace; {hint}")
+    return read_record(path, Recipe)
 
 
 def _encoder() -> Embedder:

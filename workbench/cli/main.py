@@ -9,6 +9,9 @@ from typer.core import TyperGroup
 import pipelines  # noqa: F401 - its switches keep every room offline; it imports nothing else
 from workbench import __version__
 from workbench.cli import (
+    approvals,
+    audit,
+    callers,
     calls,
     corpus,
     data,
@@ -16,6 +19,7 @@ from workbench.cli import (
     experiment,
     gate,
     index,
+    judgments,
     kpi,
     optimize,
     package,
@@ -82,6 +86,7 @@ app.add_typer(experiment.app, name="experiment")
 app.add_typer(suite.app, name="suite")
 app.add_typer(evaluation.app, name="eval")
 app.add_typer(review.app, name="review")
+app.add_typer(judgments.app, name="judgments")
 app.add_typer(kpi.app, name="kpi")
 app.add_typer(data.app, name="data")
 app.add_typer(corpus.app, name="corpus")
@@ -89,6 +94,9 @@ app.add_typer(index.app, name="index")
 app.add_typer(gate.app, name="gate")
 app.add_typer(package.app, name="package")
 app.command()(serve)
+app.add_typer(callers.app, name="callers")
+app.add_typer(approvals.app, name="approvals")
+app.add_typer(audit.app, name="audit")
 app.add_typer(runs.app, name="runs")
 app.add_typer(calls.app, name="calls")
 app.command()(ui)

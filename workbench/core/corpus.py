@@ -1,6 +1,7 @@
 """Documents, and the tools an agent can find among them."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from pydantic import Field, JsonValue, model_validator
@@ -70,6 +71,29 @@ class Origin(Record):
         if list(self.readers) != sorted(set(self.readers)) or "" in self.readers:
             raise ValueError(f"readers {list(self.readers)}: must be sorted, unique and not empty names")
         return self
+
+    @property
+    def read_time(self) -> datetime | None:
+        """`read_at` as a time; in UTC where it names no zone; None if there is none that can be read."""
+        try:
+            found = datetime.fromisoformat(self.read_at)
+        except ValueError:
+            return None
+        return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+    def is_stale(self, now: datetime) -> bool:
+        """Whether it has outlived its freshness rule at the time `now`, which has a zone.
+
+        Exactly as old as allowed is still fresh. A rule and no time it was read at: its age is unknown, and it counts
+        as stale.
+
+        >>> Origin(source="wiki", readers=(), fresh_hours=24).is_stale(datetime.now(UTC))
+        True
+        """
+        if self.fresh_hours is None:
+            return False
+        read = self.read_time
+        return read is None or now - read > timedelta(hours=self.fresh_hours)
 
 
 class Document(Record):

@@ -36,6 +36,14 @@ class Columns(Record):
     changed: str = ""
     """The time of the row's last change, ISO 8601; without a zone it is UTC. Empty: that of the file."""
     metadata: Names = ()
+    readers: str = ""
+    """The field that names who may read the row, or of a text the field of its front matter: a list of names, or one
+    text with commas between them. Empty: the source's readers may."""
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The fields that every row has to have; of `readers` a row may be silent, and is closed then."""
+        return (*self.text, *self.metadata, *filter(None, (self.id, self.title, self.changed)))
 
 
 class Input(NamedTuple):
@@ -60,6 +68,8 @@ class Parsed(NamedTuple):
     """Of the row as it was read; empty: that of the file."""
     changed: str = ""
     """ISO 8601, UTC; empty: that of the file."""
+    readers: tuple[str, ...] = ()
+    """Whom it names as its readers, where it was asked to; none if it names nobody."""
 
 
 class Unparsed(NamedTuple):
@@ -130,7 +140,7 @@ def parse_row(row: Row, number: int, columns: Columns) -> Outcome:
     """One row as a text, by the columns that were declared."""
     named = _own_id(row, columns)
     name = named or str(number)
-    for column in (*columns.text, *columns.metadata, *filter(None, (columns.id, columns.title, columns.changed))):
+    for column in columns.named:
         if column not in row:
             return Unparsed(name, "unreadable", f"row {number}: has no field {column!r}; {nearest(column, row)}")
     texts = [_text(row[column]) for column in columns.text]
@@ -149,7 +159,21 @@ def parse_row(row: Row, number: int, columns: Columns) -> Outcome:
         row=name,
         sha256=digest_bytes(canonical_json(row)),
         changed=changed,
+        readers=read_readers(row.get(columns.readers)) if columns.readers else (),
     )
+
+
+def read_readers(value: JsonValue) -> tuple[str, ...]:
+    """The names in a field of readers, sorted; none if it is empty, missing, or anything but names: it opens nothing.
+
+    >>> read_readers("sales, board"), read_readers(["Smith, Ann"]), read_readers({"all": True})
+    (('board', 'sales'), ('Smith, Ann',), ())
+    """
+    given = value.split(",") if isinstance(value, str) else value
+    if not isinstance(given, list):
+        return ()
+    names = [one.strip() for one in given if isinstance(one, str)]
+    return tuple(sorted({*names} - {""})) if len(names) == len(given) else ()
 
 
 def _own_id(row: Row, columns: Columns) -> str:

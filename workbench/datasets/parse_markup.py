@@ -11,7 +11,7 @@ import yaml
 from pydantic import JsonValue
 
 from workbench.core import DataError, boundary
-from workbench.datasets.parse import Input, Outcome, Parsed, decode, plain_metadata
+from workbench.datasets.parse import Input, Outcome, Parsed, decode, plain_metadata, read_readers
 
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborNode
@@ -68,11 +68,13 @@ def parse_markdown(given: Input) -> Iterator[Outcome]:
         fields = _front_matter(front[1] or "")
         text = text[front.end() :]
     title = fields.pop("title", None)
+    readers = fields.pop(given.columns.readers, None) if given.columns.readers else None
     named = str(title).strip() if isinstance(title, str | int | float) else ""
     yield Parsed(
         text=text,
         title=named or _first_heading(text) or PurePosixPath(given.path).name,
         metadata=plain_metadata(fields),
+        readers=read_readers(readers),
     )
 
 

@@ -47,7 +47,7 @@ def parse_csv(given: Input) -> Iterator[Outcome]:
         says = str(cause).splitlines()[0].rstrip(".")
         raise DataError(f"is no table with {separator!r} between columns: {says}; export it again") from cause
     columns = given.columns
-    for column in (*columns.text, *columns.metadata, *filter(None, (columns.id, columns.title, columns.changed))):
+    for column in (*columns.named, *filter(None, (columns.readers,))):
         if column not in frame.columns:
             raise DataError(f"has no column {column!r}; {nearest(column, frame.columns)}")
     frame = frame.with_columns(_typed(frame[column]) for column in columns.metadata)

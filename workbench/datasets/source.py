@@ -21,7 +21,7 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field, field_validator, model_validator
 
-from workbench.core import DataError, Record, Scalar, Trust, nearest
+from workbench.core import EVERYONE, DataError, Record, Scalar, Trust, nearest
 from workbench.datasets.parse import Columns, Names
 from workbench.datasets.parsers import ParserName
 from workbench.datasets.yaml_lines import Field as Place
@@ -39,12 +39,27 @@ class Source(Record):
     """The folder, file, repository or tracking store, relative to the declaration; or a database's address."""
     licence: str = Field(min_length=1)
     readers: Names = Field(min_length=1)
-    """Users and groups who may read it; "everyone" opens it. There is no default."""
+    """Users and groups who may read it; "everyone" opens it. There is no default. Where `columns.readers` lets each
+    document name its own, these are the owners: they may read all of it, and nobody else what names nobody."""
     trust: Trust = "untrusted"
     fresh_hours: float | None = Field(default=None, gt=0)
     """How old a document may be, by the time of its last change; None is for ever."""
     metadata: dict[str, Scalar] = Field(default_factory=dict)
     """Of every document. What a document says of itself never replaces it: filters may rely on it."""
+
+    @property
+    def readers_field(self) -> str:
+        """The field by which a document names its readers; empty where the source's count for all."""
+        return ""
+
+    @model_validator(mode="after")
+    def _owners_are_not_everyone(self) -> "Source":
+        if self.readers_field and EVERYONE in self.readers:
+            raise ValueError(
+                f"readers: documents name their own in {self.readers_field!r}, so {EVERYONE!r} would open them all; "
+                "name the owners"
+            )
+        return self
 
     def place(self, folder: Path) -> Path:
         """Where it is, if it is on this disk; `folder` is the declaration's, which need not exist yet."""
@@ -61,6 +76,11 @@ class Content(Source):
     """"full": source, path and row make a document's id; "own": the row's id alone, as judgments name it."""
     most_megabytes: float = Field(default=64, gt=0, le=2048)
     """The largest file that is read, unpacked if it is packed."""
+
+    @property
+    def readers_field(self) -> str:
+        """See `Source.readers_field`."""
+        return self.columns.readers
 
     @field_validator("parsers")
     @classmethod
@@ -129,6 +149,11 @@ class SqlSource(Source):
     """One SELECT; it runs in a transaction that can't write."""
     columns: Columns
     most_rows: int = Field(default=1_000_000, ge=1)
+
+    @property
+    def readers_field(self) -> str:
+        """See `Source.readers_field`."""
+        return self.columns.readers
 
     @field_validator("where")
     @classmethod

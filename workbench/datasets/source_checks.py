@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Literal, NamedTuple
 
@@ -76,16 +76,6 @@ class CorpusCheck(Record):
         return tuple(finding for finding in self.findings if finding.level == level)
 
 
-def is_stale(origin: Origin, now: datetime) -> bool:
-    """Whether a document is older than its source allows; one without a rule or a time never is.
-
-    `now` has a zone. Exactly as old as allowed is still fresh.
-    """
-    if origin.fresh_hours is None or not origin.read_at:
-        return False
-    return now - datetime.fromisoformat(origin.read_at) > timedelta(hours=origin.fresh_hours)
-
-
 def summarize_sources(declared: Declared, reading: Reading, *, now: datetime) -> tuple[SourceSummary, ...]:
     """Each source in figures, in the order of the declaration."""
     documents, omitted = _by_source(declared, reading), Counter(omission.source for omission in reading.omissions)
@@ -104,6 +94,7 @@ def check_corpus(declared: Declared, reading: Reading, *, now: datetime, count_p
         omitted = [omission for omission in reading.omissions if omission.source == source.name]
         found = (
             *_missing(own, omitted),
+            *_closed(source, own, reading.closed),
             *_stale(source, own, now),
             *_left_out(omitted),
             *_again(own, twins),
@@ -142,7 +133,7 @@ def _summarize(source: AnySource, documents: Sequence[Document], omitted: int, n
         fresh_hours=source.fresh_hours,
         oldest=min(times, default=""),
         newest=max(times, default=""),
-        stale=sum(is_stale(_origin(document), now) for document in documents),
+        stale=sum(_origin(document).is_stale(now) for document in documents),
         documents_digest=digest_documents(documents),
     )
 
@@ -162,12 +153,21 @@ def _missing(documents: Sequence[Document], omitted: Iterable[Omission]) -> Iter
         yield _Found("problem", (), "empty: holds no document; correct where, files or the query")
 
 
+def _closed(source: Source, documents: Sequence[Document], closed: Iterable[str]) -> Iterator[_Found]:
+    """Documents that were to name their readers and name none."""
+    own = {document.doc_id for document in documents}
+    if found := tuple(doc_id for doc_id in closed if doc_id in own):
+        counts = f"{len(found)} of {len(documents)} documents name no reader in {source.readers_field!r}"
+        owners = ", ".join(sorted(set(source.readers)))
+        yield _Found("problem", found, f"closed: {counts}; only {owners} may read them; name their readers there")
+
+
 def _stale(source: Source, documents: Sequence[Document], now: datetime) -> Iterator[_Found]:
-    old = [document for document in documents if is_stale(_origin(document), now)]
+    old = [document for document in documents if _origin(document).is_stale(now)]
     if old:
         oldest = min(old, key=lambda document: (_origin(document).read_at, document.doc_id))
         counts = f"{len(old)} of {len(documents)} documents are older than {source.fresh_hours:g} hours"
-        of = f"the oldest, {oldest.doc_id!r}, is of {_origin(oldest).read_at}"
+        of = f"the oldest, {oldest.doc_id!r}, is of {_origin(oldest).read_at or 'an unknown time'}"
         paths = tuple(document.doc_id for document in old)
         yield _Found("stale", paths, f"stale: {counts}; {of}; update the source, or allow more with fresh_hours")
 
@@ -220,7 +220,8 @@ def _personal(source: Source, documents: Sequence[Document], count: CountPersona
             holding.append(document.doc_id)
     if holding:
         kinds = ", ".join(f"{kind} {number}" for kind, number in sorted(totals.items()))
-        open_to = "everyone" if EVERYONE in source.readers else ", ".join(sorted(set(source.readers)))
+        names = sorted({name for document in documents for name in _origin(document).readers})
+        open_to = "everyone" if EVERYONE in names else ", ".join(names)
         says = f"in {len(holding)} of {len(documents)} documents, open to {open_to}: {kinds}"
         yield _Found("note", tuple(holding), f"personal data {says}; remove them, or narrow the readers")
 

@@ -1,11 +1,11 @@
 """From a declaration to a corpus: every source read, every document with its origin, and nothing lost in silence."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from workbench.core import Corpus, DataError, Document, Origin, Record, WorkbenchError, digest_bytes
-from workbench.datasets.parse import Columns, Input, OmissionKind, Parsed, Row, Unparsed, parse_row
+from workbench.core import Corpus, DataError, Document, Origin, Record, Scalar, WorkbenchError, digest_bytes
+from workbench.datasets.parse import Columns, Input, OmissionKind, Parsed, Row, Unparsed, parse_row, read_readers
 from workbench.datasets.parsers import no_parser, parse_file, parser_of
 from workbench.datasets.source import AnySource, Content, Declared, GitSource, SqlSource, TraceSource, Tree
 from workbench.datasets.source_files import Read, Refused, most_bytes, path_metadata, read_files
@@ -36,6 +36,8 @@ class Reading(Record):
     corpus: Corpus
     omissions: tuple[Omission, ...]
     """In the order of the sources, then as they were found."""
+    closed: tuple[str, ...] = ()
+    """Ids of documents that name no reader where they were to: their source's owners alone may read them."""
 
 
 class _Piece(NamedTuple):
@@ -52,6 +54,18 @@ class _Piece(NamedTuple):
     def place(self) -> str:
         """File and row."""
         return _place(self.path, self.parsed.row)
+
+    def readers(self, source: AnySource) -> tuple[str, ...]:
+        """Whom it names itself, in its fields or by where it lies."""
+        return self.parsed.readers or read_readers(self._path_metadata(source).get(source.readers_field))
+
+    def metadata(self, source: AnySource) -> dict[str, Scalar]:
+        """What is known of it. What was declared comes last: no document can say that it is another's."""
+        placed = {name: value for name, value in self._path_metadata(source).items() if name != source.readers_field}
+        return {**self.parsed.metadata, **placed, **source.metadata}
+
+    def _path_metadata(self, source: AnySource) -> Mapping[str, Scalar]:
+        return path_metadata(self.path, source.path_metadata) if isinstance(source, Tree) else {}
 
 
 _Found = _Piece | tuple[str, Unparsed]
@@ -95,6 +109,7 @@ def read_sources(declared: Declared, *, traces: TraceReader = _no_store, advance
     """The documents of a declaration's sources, and all that became none; nothing that is wrong in a source raises."""
     documents: dict[str, Document] = {}
     omissions: list[Omission] = []
+    closed: list[str] = []
     for source in declared.spec.sources:
         try:
             # A source that fails half-way leaves nothing: half of it would look like the whole.
@@ -108,8 +123,10 @@ def read_sources(declared: Declared, *, traces: TraceReader = _no_store, advance
                 omissions.append(_omission(source, piece.place, why))
             else:
                 documents[document.doc_id] = document
+                if source.readers_field and not piece.readers(source):
+                    closed.append(document.doc_id)
     corpus = Corpus(name=declared.spec.name, documents=tuple(documents.values()))
-    return Reading(corpus=corpus, omissions=tuple(omissions))
+    return Reading(corpus=corpus, omissions=tuple(omissions), closed=tuple(closed))
 
 
 def _watched(found: Iterator[_Found], before: int, advance: Advance) -> Iterator[_Found]:
@@ -159,7 +176,6 @@ def _ordered(pieces: Iterable[_Piece]) -> list[_Piece]:
 
 def _document(source: AnySource, piece: _Piece) -> Document:
     parsed = piece.parsed
-    pattern = source.path_metadata if isinstance(source, Tree) else ""
     own = isinstance(source, Content) and source.ids == "own" and parsed.row
     version = f"@{piece.version}" if piece.version else ""
     return Document(
@@ -174,9 +190,8 @@ def _document(source: AnySource, piece: _Piece) -> Document:
             fresh_hours=source.fresh_hours,
             licence=source.licence,
             trust=source.trust,
-            readers=tuple(sorted(set(source.readers))),
-            # What was declared comes last: no document can say that it is another's.
-            metadata={**parsed.metadata, **path_metadata(piece.path, pattern), **source.metadata},
+            readers=tuple(sorted({*source.readers, *(piece.readers(source) if source.readers_field else ())})),
+            metadata=piece.metadata(source),
         ),
     )
 
@@ -192,8 +207,15 @@ def _why_not(document: Document, other: Document | None) -> Unparsed | None:
     if other is None:
         return None
     if (other.text, other.title) == (document.text, document.title):
+        if _origin(other).readers != _origin(document).readers:
+            return Unparsed("", "clash", f"is document {other.doc_id!r} once more, for other readers; correct one")
         return Unparsed("", "repeated", f"is document {other.doc_id!r} once more, with the same text")
     return Unparsed("", "clash", f"has the id of another text, {other.doc_id!r}; correct one of the ids")
+
+
+def _origin(document: Document) -> Origin:
+    assert document.origin is not None, "what a source holds has an origin"
+    return document.origin
 
 
 def _place(path: str, row: str) -> str:

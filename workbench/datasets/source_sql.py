@@ -44,7 +44,7 @@ def read_rows(source: SqlSource, folder: Path) -> Iterator[Outcome]:
 
 def _check_columns(source: SqlSource, known: list[str]) -> None:
     columns = source.columns
-    for column in (*columns.text, *columns.metadata, *filter(None, (columns.id, columns.title, columns.changed))):
+    for column in (*columns.named, *filter(None, (columns.readers,))):
         if column not in known:
             raise DataError(f"the query answers without column {column!r}; {nearest(column, known)}")
 

@@ -44,6 +44,7 @@ from workbench.evals.kpi_evidence import Evidence, read_evidence
 from workbench.evals.metric import METRICS, Mark, Metric, bind_metrics, foreign_score, metric, unanswered
 from workbench.evals.pass_k import PassRate, all_of, measure_pass, one_of, pass_at_k, pass_hat_k
 from workbench.evals.ragas import ragas_metric
+from workbench.evals.ragas_queries import WrittenQuery, check_writer, write_queries
 from workbench.evals.ranking import average_precision, ndcg_at, precision_at, recall_at, reciprocal_rank
 from workbench.evals.regrade import regrade
 from workbench.evals.reliability import Reliability, reliability
@@ -119,6 +120,7 @@ __all__ = [
     "World",
     "Worlds",
     "Worst",
+    "WrittenQuery",
     "adjudicate",
     "admit",
     "agree",
@@ -134,6 +136,7 @@ __all__ = [
     "check_comparable",
     "check_reviews",
     "check_suites",
+    "check_writer",
     "clusters_needed",
     "codes",
     "compare",
@@ -199,4 +202,5 @@ __all__ = [
     "unanswered",
     "worst",
     "worst_first",
+    "write_queries",
 ]

@@ -1,7 +1,7 @@
-"""Ragas metrics as metrics of ours; the only importer of ragas.
+"""Ragas metrics as metrics of ours; with `ragas_queries` the only importer of ragas.
 
 Importing ragas takes seconds (17 cold), so it happens when a metric is made and not when this module is imported.
-Metrics that ask a language model ask ours through `_Structured`, so their calls are accounted for like any other;
+Metrics that ask a language model ask ours through `structured`, so their calls are accounted for like any other;
 they are judges, so they are `Guarded`: unscored until people's labels admit them.
 """
 
@@ -36,6 +36,7 @@ from workbench.evals.metric import Mark, foreign_score, unanswered
 
 if TYPE_CHECKING:
     import dspy
+    from ragas.llms import InstructorBaseRagasLLM
 
 M = TypeVar("M", bound=BaseModel)
 Column = str | list[str]
@@ -176,7 +177,7 @@ def _build(name: str, lm: "dspy.LM | None") -> _Built:
         raise ConfigError(f"ragas metric {name!r}: asks a language model; give it one as lm")
     make: Callable[..., _Foreign] = kinds[name]
     with boundary(ConfigError, f"ragas metric {name!r}"):
-        metric = make(llm=_structured(lm)) if "llm" in made and lm is not None else make()
+        metric = make(llm=structured(lm)) if "llm" in made and lm is not None else make()
     return _Built(metric, columns, optional, "llm" in made)
 
 
@@ -185,11 +186,13 @@ def _identity(name: str, lm: "dspy.LM | None") -> str:
     return digest_json(["ragas", version("ragas"), name, *asked])
 
 
-def _structured(lm: "dspy.LM") -> object:
+def structured(lm: "dspy.LM") -> "InstructorBaseRagasLLM":
     """Our model as ragas wants one: a prompt and a schema in, an object of that schema out."""
     from ragas.llms import InstructorBaseRagasLLM  # noqa: PLC0415
 
     class Structured(InstructorBaseRagasLLM):
+        is_async = False
+
         def generate(self, prompt: str, response_model: type[M]) -> M:
             return ask_for(lm, prompt, response_model)
 

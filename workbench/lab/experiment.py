@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import date
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, JsonValue, field_validator
 
@@ -25,6 +26,7 @@ from workbench.gates import Rule, Terms, check_looks, check_names, check_waivers
 from workbench.lab.scoring import Scorer, examine
 from workbench.lms import EMBEDDED, LMSpec, check
 from workbench.optimize import JOINT, OPTIMIZERS, knobs, suitability, vary
+from workbench.retrieval import IndexSpec, View
 
 CHAMPION = "baseline"
 ALPHA = 0.05
@@ -46,6 +48,24 @@ class Data(Record):
     test: int = Field(default=96, ge=1)
     abstention: float = Field(default=0.25, ge=0, lt=1)
     """Share of the cases for which no tool fits."""
+    cases: Path | None = None
+    """A file of cases, one as JSON in each line, instead of a set; in a file relative to the file."""
+
+    @property
+    def name(self) -> str:
+        """Of what the cases are from."""
+        return self.set if self.cases is None else self.cases.stem
+
+
+class Live(Record):
+    """The live index that an agent answers from."""
+
+    name: str
+    """As `workbench index build` called it, in the experiment's workspace."""
+    ship: Literal["copy", "reference"] = "copy"
+    """A package holds a copy of what was evaluated, or names the index and answers from what that holds then."""
+    principals: tuple[str, ...] = ()
+    """As whom cases are asked: a user and groups; nobody in particular if empty."""
 
 
 class Search(Record):
@@ -81,6 +101,8 @@ class Experiment(Record):
     lm: LMSpec = LMSpec()
     agent: AgentSpec = AgentSpec()
     """The agent to begin with: the baseline and first champion."""
+    live: Live | None = None
+    """What an agent of pattern "answer" searches; its name alone ships a copy."""
     optimize: Search = Search()
     scorers: dict[str, Scorer] = Field(default_factory=dict)
     """Metrics of the experiment's own, by the names that `metrics` and rules of the gate may call them by."""
@@ -102,6 +124,20 @@ class Experiment(Record):
     @classmethod
     def _one_line(cls, value: object) -> object:
         return {"model": value} if isinstance(value, str) else value
+
+    @field_validator("live", mode="before")
+    @classmethod
+    def _name_alone(cls, value: object) -> object:
+        return {"name": value} if isinstance(value, str) else value
+
+    @property
+    def view(self) -> View:
+        """What whoever asks the cases may see."""
+        return View(principals=() if self.live is None else tuple(sorted(set(self.live.principals))))
+
+    def over(self, spec: IndexSpec) -> "Experiment":
+        """The experiment with an agent that searches as a live index does."""
+        return self.model_copy(update={"agent": self.agent.model_copy(update={"index": spec})})
 
     @property
     def start(self) -> AgentSpec:
@@ -145,6 +181,8 @@ def read_experiment(path: Path) -> Experiment:
         "suites": tuple(path.parent / suite for suite in experiment.suites),
         "scorers": {name: scorer.seen_from(path.parent) for name, scorer in experiment.scorers.items()},
     }
+    if experiment.data.cases is not None:
+        rooted["data"] = experiment.data.model_copy(update={"cases": path.parent / experiment.data.cases})
     experiment = experiment.model_copy(update=rooted)
     for field, problem in _problems(experiment):
         raise ConfigError(f"experiment {experiment.name!r} ({path}:{found.line(field)}): {'.'.join(field)}: {problem}")
@@ -158,6 +196,7 @@ def _problems(experiment: Experiment) -> Iterator[Problem]:
     yield from _unknown(("optimize", "using"), "optimizer", experiment.optimize.using, OPTIMIZERS)
     yield from _unknown(("data", "parts"), "part", experiment.data.parts, BFCL_SETS)
     yield from _refused(("data", "set"), lambda: load_registry().entry(experiment.data.set))
+    yield from live_problems(experiment)
     yield from _suite_problems(experiment)
     yield from _refused(("waivers",), lambda: check_waivers(experiment.waivers, experiment.gate))
     yield from _refused(("lm",), lambda: check(experiment.lm))
@@ -180,6 +219,26 @@ def _scorer_problems(experiment: Experiment) -> Iterator[Problem]:
             return
         if objection and name in ruled:
             yield ("gate", ruled[name]), f"scorer {name!r} would score nothing: {objection}"
+
+
+def live_problems(experiment: Experiment) -> Iterator[Problem]:
+    """What is wrong with the cases of a file and with a live index; whether there is one only the workspace knows."""
+    cases, live, how = experiment.data.cases, experiment.live, experiment.optimize
+    if cases is not None and not cases.is_file():
+        yield ("data", "cases"), f"file {str(cases)!r} is missing"
+    if live is None:
+        return
+    if cases is None:
+        yield ("data", "cases"), "is missing; a live index is asked questions of its own: name a file of cases"
+    if experiment.agent.pattern != "answer":
+        yield ("agent", "pattern"), f"{experiment.agent.pattern!r} searches a catalogue; a live index is for 'answer'"
+    if "index" in experiment.agent.model_fields_set:
+        yield ("agent", "index"), "is that of the live index; leave it out"
+    if "tune_retrieval" in how.using:
+        yield ("optimize", "using"), "tune_retrieval ranks tools, and an index of documents has none; leave it out"
+    fixed = next((name for name in how.space if name.startswith("index.")), None)
+    if live.ship == "reference" and fixed is not None:
+        yield ("optimize", "space", fixed), "can't be varied: the live index that is referred to stays as it is"
 
 
 def _suite_problems(experiment: Experiment) -> Iterator[Problem]:

@@ -4,16 +4,16 @@ Apart from `release`, since importing MLflow takes as long as a whole run that h
 """
 
 from collections.abc import Sequence
-from difflib import unified_diff
 from pathlib import Path
 
 import polars as pl
 
 from workbench.agents import prompt_template
-from workbench.core import Case, EvalSet, Report, Run, Usage, Verdict, read_run, short
+from workbench.core import Case, EvalSet, Report, Run, Verdict, read_run, short
 from workbench.evals import Evidence, KpiLine, compare, measure_kpis, render_comparison, render_report, summarize, worst
 from workbench.gates import render_verdict
 from workbench.lab.bench import Bench
+from workbench.lab.candidate_log import candidate_logs, experiment_log, ledger_usage
 from workbench.lab.deciding import CHALLENGER, final, runs_of, suite_runs, verdict_of
 from workbench.lab.experiment import CHAMPION
 from workbench.lab.outcome import Folders
@@ -21,8 +21,7 @@ from workbench.lab.searching import found, search_run
 from workbench.lab.stored import StoredRun, find_run
 from workbench.lab.suite_run import track_suite
 from workbench.lab.workspace import Shipped
-from workbench.lms import totals
-from workbench.optimize import Optimized, knobs
+from workbench.optimize import knobs
 from workbench.tracking import (
     ExperimentLog,
     Outcome,
@@ -54,7 +53,7 @@ def log_all(bench: Bench, folders: Folders) -> Shipped:
     Raises: TrackingError if the store refuses.
     """
     store = open_store(bench.workspace.folder)
-    parent = log_experiment(store, _experiment_log(bench, folders))
+    parent = log_experiment(store, experiment_log(bench, folders.evalset))
     runs = _log_runs(bench, folders, store, parent)
     log_outcome(store, (parent, runs[CHALLENGER]), _outcome(bench, folders))
     _log_prompt(bench, folders, store, runs[CHALLENGER])
@@ -114,22 +113,8 @@ def _page(run: Run, cases: Sequence[Case], report: Report, kpis: Sequence[KpiLin
     return render_run_page(report, shown, draw_report(report), source=run.header.source, kpis=kpis)
 
 
-def _experiment_log(bench: Bench, folders: Folders) -> ExperimentLog:
-    experiment = bench.experiment
-    excluded = {"name", "question", "seed", "lm", "agent"}
-    return ExperimentLog(
-        name=experiment.name,
-        question=experiment.question,
-        seed=experiment.seed,
-        lm=experiment.lm.model,
-        params=experiment.model_dump(mode="json", exclude=excluded),
-        data=describe_data(bench.evalset(folders.evalset)),
-    )
-
-
 def _log_runs(bench: Bench, folders: Folders, store: Store, parent: str) -> dict[str, str]:
     """Log baseline, candidates and winner; the id of each run by name."""
-    optimized = found(folders.optimized)
     champion, challenger = runs_of(folders.baseline, folders.winner)
     data = describe_data(bench.evalset(folders.evalset))
     logs = [
@@ -139,68 +124,26 @@ def _log_runs(bench: Bench, folders: Folders, store: Store, parent: str) -> dict
             agent_digest=champion.header.agent_digest,
             params=knobs(bench.experiment.start),
             reports=(summarize(read_run(folders.baseline / "val")), summarize(champion)),
-            usage=_usage(bench.store.frame(folders.baseline.name)),
+            usage=ledger_usage(bench.store.frame(folders.baseline.name)),
             data=data,
         ),
-        *_with_texts(bench, folders, optimized),
+        *_candidates(bench, folders),
         RunLog(
             name=CHALLENGER,
             role="winner",
             agent_digest=challenger.header.agent_digest,
             params=knobs(final(folders.winner).spec),
             reports=(summarize(challenger),),
-            usage=_usage(bench.store.frame(folders.winner.name)),
+            usage=ledger_usage(bench.store.frame(folders.winner.name)),
             data=data,
         ),
     ]
     return {log.name: log_run(store, parent, log) for log in logs}
 
 
-def _candidates(optimized: Optimized, calls: pl.DataFrame) -> tuple[RunLog, ...]:
-    return tuple(
-        RunLog(
-            name=f"candidate {trial.number:02d} {trial.origin} ({trial.cases} cases)",
-            role="candidate",
-            agent_digest=trial.agent_digest,
-            params=knobs(trial.spec),
-            reports=(trial.report,),
-            usage=_usage(calls.filter(pl.col("candidate") == short(trial.agent_digest))),
-        )
-        for trial in optimized.trials
-    )
-
-
-def _with_texts(bench: Bench, folders: Folders, optimized: Optimized) -> tuple[RunLog, ...]:
-    """Each candidate with its prompt, how that differs from the start's, and why it was dropped if it was."""
-    logs = _candidates(optimized, bench.store.frame(search_run(folders.optimized)))
-    prompts = [prompt_template(bench.agent(optimized.spec(trial), folders.indexes)) for trial in optimized.trials]
-    texts = [{"prompt.txt": prompt, "prompt.diff": _differ(prompts[0], prompt)} for prompt in prompts]
-    for place, trial in enumerate(optimized.trials):
-        if trial.dropped is not None:
-            texts[place]["dropped.txt"] = f"{trial.dropped.reason}\n"
-    return tuple(log.model_copy(update={"texts": found}) for log, found in zip(logs, texts, strict=True))
-
-
-def _differ(start: str, prompt: str) -> str:
-    """One prompt against another, line by line; empty if they are the same."""
-    return "\n".join(unified_diff(start.splitlines(), prompt.splitlines(), "start", "candidate", lineterm="", n=2))
-
-
-def _usage(calls: pl.DataFrame) -> Usage:
-    """What calls of models cost, from the ledger."""
-    calls = calls.filter(pl.col("kind") == "lm")
-    paid, saved = calls.filter(~pl.col("cached")), calls.filter(pl.col("cached"))
-    spend = totals(calls)
-    return Usage(
-        calls=paid.height,
-        cached_calls=saved.height,
-        prompt_tokens=sum(paid["prompt_tokens"]),
-        completion_tokens=sum(paid["completion_tokens"]),
-        saved_tokens=sum(saved["prompt_tokens"]) + sum(saved["completion_tokens"]),
-        usd=spend.usd,
-        milliseconds=spend.seconds * 1000,
-        model_milliseconds=sum(calls["milliseconds"]),
-    )
+def _candidates(bench: Bench, folders: Folders) -> tuple[RunLog, ...]:
+    calls = bench.store.frame(search_run(folders.optimized))
+    return candidate_logs(bench, folders.indexes, found(folders.optimized), calls)
 
 
 def _outcome(bench: Bench, folders: Folders) -> Outcome:
@@ -216,8 +159,8 @@ def _outcome(bench: Bench, folders: Folders) -> Outcome:
         winner=reports["winner"],
         comparisons=comparisons,
         metric=bench.experiment.gate[0].metric,
-        candidates=_candidates(found(folders.optimized), calls[1]),
-        usage=_usage(pl.concat(calls)),
+        candidates=_candidates(bench, folders),
+        usage=ledger_usage(pl.concat(calls)),
         worst=worst(challenger, WORST, cases=bench.evalset(folders.evalset).test),
         kpis=measure_kpis(Evidence(runs=(challenger,), baseline=(champion,))),
         source=challenger.header.source,

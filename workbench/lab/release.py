@@ -11,12 +11,14 @@ from workbench.datasets import load_registry
 from workbench.evals import JUDGING, summarize
 from workbench.lab.bench import Bench
 from workbench.lab.deciding import final, verdict_of
+from workbench.lab.live import read_uris
 from workbench.lab.outcome import Folders
 from workbench.lab.searching import found, search_run
 from workbench.lab.workspace import Shipped
 from workbench.lms import EMBEDDED, record, totals
 from workbench.packaging import (
     DataSource,
+    LiveReference,
     PackageParts,
     Provenance,
     RecordedCase,
@@ -24,6 +26,7 @@ from workbench.packaging import (
     self_test,
     verify_package,
 )
+from workbench.retrieval import digest_generation
 from workbench.serving import answer_without_lab
 
 RECORDED_CASES = 12
@@ -63,7 +66,7 @@ def export(bench: Bench, folders: Folders, mlflow_run: str) -> Path | None:
     inputs: dict[str, JsonValue] = {"gate": folders.gate.name, "verdict": verdict.digest, "version": VERSION}
 
     def make(folder: Path) -> None:
-        package = export_package(bench.workspace.folder / "packages", _parts(bench, folders))
+        package = export_package(bench.workspace.folder / "packages", package_parts(bench, folders))
         info = verify_package(package)
         failed = [line for line in self_test(package) if not line.passed]
         if failed:
@@ -78,25 +81,33 @@ def export(bench: Bench, folders: Folders, mlflow_run: str) -> Path | None:
     return Shipped.read(bench.workspace.once("export", inputs, make) / "exported.json").package
 
 
-def _parts(bench: Bench, folders: Folders) -> PackageParts:
+def package_parts(bench: Bench, folders: Folders) -> PackageParts:
+    """What the winner's package is made from."""
     spec = final(folders.winner).spec
     run = read_run(folders.winner / "test")
     cases = {case.case_id: case for case in bench.evalset(folders.evalset).test}
     kept = [episode for episode in run.episodes if episode.prediction is not None][:RECORDED_CASES]
     recorded = tuple(
-        RecordedCase(case=cases[one.case_id], prediction=one.prediction.model_copy(update={"steps": ()}))
+        RecordedCase(
+            case=cases[one.case_id],
+            prediction=one.prediction.model_copy(update={"steps": ()}),
+            principals=bench.experiment.view.principals,
+        )
         for one in kept
         if one.prediction is not None
     )
     ids = [one.case_id for one in kept]
     ledger = bench.store.frame(folders.winner.name)
     ledger = ledger.filter(~ledger["module"].str.starts_with(JUDGING))  # what judges were asked is no business of users
+    ledger = ledger.filter(ledger["kind"] == "lm")
     keys = [key for key, case_id in zip(ledger["key"], ledger["case_id"], strict=True) if case_id in ids]
     return PackageParts(
         name=bench.experiment.name,
         version=f"{VERSION}-{short(verdict_of(folders.gate).agent_digest)}",
         spec=spec,
-        index=bench.index(spec.index, folders.indexes),
+        index=bench.searched(spec.index, folders.indexes),
+        live=_reference(bench, folders.indexes),
+        uris={} if bench.experiment.live is None else read_uris(bench.live.folder),
         verdict=verdict_of(folders.gate),
         report=summarize(run),
         cases=recorded,
@@ -105,24 +116,51 @@ def _parts(bench: Bench, folders: Folders) -> PackageParts:
     )
 
 
+def _reference(bench: Bench, indexes: Path) -> LiveReference | None:
+    """What a package says of the live index that it refers to; None if it ships a copy."""
+    live = bench.experiment.live
+    if live is None or live.ship == "copy":
+        return None
+    pinned = bench.pinned(indexes)
+    generation = pinned.current()
+    return LiveReference(
+        name=live.name,
+        location=str(bench.live.folder.resolve()),
+        identity=pinned.digest,
+        content=digest_generation(generation),
+        generation=generation.manifest.generation,
+    )
+
+
+def _own_cases(bench: Bench) -> tuple[DataSource, ...]:
+    """The experiment's own file of cases, if it has one."""
+    own = bench.experiment.data.cases
+    if own is None:
+        return ()
+    return (DataSource(name=own.stem, sha256=bench.data_digest, licence="not said", source=own.name),)
+
+
 def _provenance(bench: Bench, folders: Folders) -> Provenance:
-    names = [bench.experiment.data.set, "minilm_tokenizer"]
-    entries = [load_registry().entry(name) for name in names]
+    sets = [] if bench.experiment.data.cases is not None else [bench.experiment.data.set]
+    entries = [load_registry().entry(name) for name in (*sets, "minilm_tokenizer")]
     best = found(folders.optimized).trials[final(folders.winner).trial]
     spend = totals(bench.store.frame(search_run(folders.optimized))).plus(
         totals(bench.store.frame(folders.winner.name))
     )
     return Provenance(
-        data=tuple(
-            DataSource(
-                name=entry.name,
-                sha256=entry.wheel.sha256,
-                licence=entry.licence,
-                source=entry.source,
-                attribution=entry.attribution,
-                terms=entry.terms,
-            )
-            for entry in entries
+        data=(
+            *_own_cases(bench),
+            *(
+                DataSource(
+                    name=entry.name,
+                    sha256=entry.wheel.sha256,
+                    licence=entry.licence,
+                    source=entry.source,
+                    attribution=entry.attribution,
+                    terms=entry.terms,
+                )
+                for entry in entries
+            ),
         ),
         seed=bench.experiment.seed,
         optimizer=best.origin if best.origin != "start" else None,

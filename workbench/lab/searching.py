@@ -9,17 +9,18 @@ limits at once: the account never pays more than the larger budget in all. And w
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import dspy
 from pydantic import JsonValue
 
-from workbench.agents import Agent, AgentSpec, build_agent
+from workbench.agents import Agent, AgentSpec
 from workbench.core import Budget, ConfigError, EvalSet, Meter, read_record, write_record
 from workbench.lab import stages
 from workbench.lab.bench import Bench
 from workbench.lab.trials import BEGUN, OPTIMIZED, TRIALS, Begun, Searched, TrialLog, last_search, searches, words
+from workbench.lab.watching import Nobody, Watched, Watcher
 from workbench.lms import LMSpec, SharedMeter, scope
 from workbench.optimize import (
     Explanation,
@@ -96,13 +97,21 @@ def search(bench: Bench, indexes: Path, evalset: Path, budget: Budget | None = N
     def make(folder: Path) -> None:
         write_record(folder / BEGUN, begun)
         meter, cases = SharedMeter(allowed, store=bench.store, name=begun.account), bench.evalset(evalset)
-        with TrialLog(folder / TRIALS, begun, meter, bench.workspace.progress) as log:
+        watched = Watched(indexes, evalset, begun, meter)
+        with (
+            TrialLog(folder / TRIALS, begun, meter, bench.workspace.progress) as log,
+            bench.watch(bench, watched) as watcher,
+        ):
             found = Laboratory(
-                bench, indexes, cases, meter, lambda spec: bench.model(spec, meter), log.add, on_race=log.race
+                *(bench, indexes, cases, meter, lambda spec: bench.model(spec, meter), log.add),
+                on_race=log.race,
+                watcher=watcher,
             )
             log.forecast = found.foresee(Kept(bench.store, begun.account))
             outcome = found.search(begun.account)
-        write_record(folder / OPTIMIZED, with_earlier(outcome, earlier(bench, begun)))
+            whole = with_earlier(outcome, earlier(bench, begun))
+            watcher.end(whole)
+        write_record(folder / OPTIMIZED, whole)
         if meter.paid.calls > outcome.spent.calls:
             bench.workspace.progress.note(f"paid in all, with what other budgets led to: {words(meter.paid)}")
 
@@ -211,6 +220,7 @@ class Laboratory:
     on_trial: Callable[[Trial], None]
     on_case: Callable[[], None] = lambda: None
     on_race: Callable[[Standing], None] = lambda _standing: None
+    watcher: Watcher = field(default_factory=Nobody)
 
     def search(self, account: str) -> Optimized:
         """From the start to the end of the budget or of the last optimizer."""
@@ -239,13 +249,23 @@ class Laboratory:
             seed=experiment.seed,
             workers=experiment.workers,
             proposer=None if experiment.proposer is None else self.models(experiment.proposer),
-            on_trial=self.on_trial,
-            on_race=self.on_race,
+            on_trial=self._tried,
+            on_race=self._raced,
             on_case=self._advance,
         )
 
     def _agent(self, spec: AgentSpec) -> Agent:
-        return build_agent(spec, index=self.bench.index(spec.index, self.indexes), lm=self.models(spec.lm))
+        agent = self.bench.agent_with(spec, self.indexes, self.models(spec.lm))
+        self.watcher.built(agent)
+        return agent
+
+    def _tried(self, trial: Trial) -> None:
+        self.on_trial(trial)
+        self.watcher.add(trial)
+
+    def _raced(self, standing: Standing) -> None:
+        self.on_race(standing)
+        self.watcher.race(standing)
 
     def _advance(self, _done: int, _total: int) -> None:
         self.on_case()

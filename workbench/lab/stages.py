@@ -18,9 +18,10 @@ from workbench.datasets import EvalSetReport, Problem, Sizes, build_evalset, che
 from workbench.evals import METRICS, EvaluationRequest, Guarded, bind_metrics, evaluate, selfcheck
 from workbench.lab.bench import Bench
 from workbench.lab.experiment import CHAMPION
+from workbench.lab.live import pin
 from workbench.lab.scoring import examine
 from workbench.lms import EMBEDDED, greet, identity, scope
-from workbench.retrieval import IndexSpec
+from workbench.retrieval import IndexSpec, digest_generation
 
 
 class EvalSetCheck(Record):
@@ -50,11 +51,14 @@ def greet_models(bench: Bench) -> None:
 
 
 def index(bench: Bench) -> Path:
-    """Build the catalogue's index with vectors, which every retriever of the search shares.
+    """Build the catalogue's index with vectors, which every retriever of the search shares; or pin the live index that
+    the experiment names, so that all is measured on one generation.
 
     Raises: DataError if the data set can't be had; RetrievalError if it can't be indexed.
     """
     spec = widest(bench)
+    if bench.experiment.live is not None:
+        return _pinned(bench, spec)
     inputs: dict[str, JsonValue] = {
         "data": bench.data_digest,
         "parts": [*bench.experiment.data.parts],
@@ -63,6 +67,20 @@ def index(bench: Bench) -> Path:
 
     def make(folder: Path) -> None:
         bench.index(spec, folder)
+
+    return bench.workspace.once("index", inputs, make)
+
+
+def _pinned(bench: Bench, spec: IndexSpec) -> Path:
+    live = bench.experiment.live
+    assert live is not None, "only a live index is pinned"
+    content = digest_generation(bench.live.current())
+    inputs: dict[str, JsonValue] = {"live": live.model_dump(mode="json"), "content": content, "spec": spec.digest}
+
+    def make(folder: Path) -> None:
+        pin(bench.live, folder, content)
+        if live.ship == "copy":
+            bench.index(spec, folder)
 
     return bench.workspace.once("index", inputs, make)
 
@@ -88,8 +106,8 @@ def evalset(bench: Bench) -> Path:
 
     def make(folder: Path) -> None:
         drawn, report = build_evalset(
-            data.set,
-            bench.data.cases,
+            data.name,
+            bench.cases,
             sizes=Sizes(train=data.train, val=data.val, test=data.test),
             abstention_share=data.abstention,
             seed=bench.experiment.seed,

@@ -37,6 +37,7 @@ from workbench.lab.stored import StoredRun
 from workbench.lab.workspace import Shipped, Workspace
 from workbench.lms import CallStore, LMSpec, connect, scope
 from workbench.packaging import load_package
+from workbench.retrieval import LiveIndex
 
 USER_TOKENS = 256
 """Most tokens of what a simulated user says at once."""
@@ -89,7 +90,7 @@ def try_suite(evalset: EvalSet, candidate: Candidate, workspace: Workspace, *, r
     on; an interrupted one goes on.
     """
     agent = candidate.agent
-    catalogue = agent.index.corpus if agent.spec.pattern == "tool_call" else None
+    catalogue = None if isinstance(agent.index, LiveIndex) or agent.spec.pattern == "answer" else agent.index.corpus
     request = EvaluationRequest(
         agent=candidate.name,
         agent_digest=agent.digest,

@@ -20,7 +20,7 @@ from workbench.lms.embedded import EmbeddedEngine, embedded_engine
 from workbench.lms.external import External, journaled
 from workbench.lms.once import idempotency_key
 from workbench.lms.replay import Recording, ReplayEngine, record
-from workbench.lms.scope import Call, Tally, Where, here, scope
+from workbench.lms.scope import Call, Tally, Where, account, here, scope
 from workbench.lms.scripted import ScriptedEngine
 from workbench.lms.shared_meter import SharedMeter
 from workbench.lms.spec import EMBEDDED, LMSpec, Price
@@ -43,6 +43,7 @@ __all__ = [
     "SharedMeter",
     "Tally",
     "Where",
+    "account",
     "check",
     "connect",
     "embedded_engine",

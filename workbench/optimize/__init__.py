@@ -21,8 +21,10 @@ from workbench.optimize.fewshot import BootstrappedDemos, LabeledDemos, NearestD
 from workbench.optimize.finalists import finalists
 from workbench.optimize.forecast import Cost, Course, Forecast, Kept, Span, foresee, update
 from workbench.optimize.front import Front, hypervolume, pareto_front, render_front
+from workbench.optimize.frugal import FrugalSearch
 from workbench.optimize.gepa import Gepa
 from workbench.optimize.gepa_hooks import RacingAcceptance
+from workbench.optimize.index_space import index_space
 from workbench.optimize.index_tuning import tune_folder
 from workbench.optimize.infer_rules import InferredRules
 from workbench.optimize.joint import JointSearch
@@ -34,15 +36,16 @@ from workbench.optimize.racing import ERRORS, Elimination, Race, Rules, Runner, 
 from workbench.optimize.random_search import RandomSearch
 from workbench.optimize.rank_training import Growth
 from workbench.optimize.registry import JOINT, OPTIMIZERS, Offer, Suitability, line_up, optimizer, suitability
+from workbench.optimize.relay import optimize
 from workbench.optimize.retrieval_search import RetrievalSearch
 from workbench.optimize.retrieval_tuning import Tuned, TuneRequest, render_tuned, tune_index
 from workbench.optimize.reviewed_queries import judge_reviewed
-from workbench.optimize.search import Optimizer, Search, Task, optimize
+from workbench.optimize.search import Optimizer, Search, Task
 from workbench.optimize.simba import Simba
 from workbench.optimize.space import Space, changes, knobs, sample, vary
 from workbench.optimize.standing import Alive, Standing, render_standing
-from workbench.optimize.trial import Optimized, Trial, ranked
-from workbench.optimize.ways import PORTFOLIO, START
+from workbench.optimize.trial import START, Optimized, Trial, ranked
+from workbench.optimize.ways import PORTFOLIO
 from workbench.optimize.weighing import mute_agent
 
 __all__ = [
@@ -60,6 +63,7 @@ __all__ = [
     "Explanation",
     "Forecast",
     "Front",
+    "FrugalSearch",
     "Gepa",
     "Growth",
     "InferredRules",
@@ -96,6 +100,7 @@ __all__ = [
     "finalists",
     "foresee",
     "hypervolume",
+    "index_space",
     "judge_reviewed",
     "knobs",
     "line_up",

@@ -11,6 +11,7 @@ from pydantic import JsonValue
 from workbench.agents import AgentSpec, Program, learned
 from workbench.core import OptimizeError, digest_json, stream
 from workbench.optimize.fewshot import rows
+from workbench.optimize.retrieval_tuning import idle as idle_fields
 from workbench.optimize.search import Task
 from workbench.optimize.space import Space, knobs, vary
 
@@ -21,9 +22,9 @@ each stand for another random draw of its demos."""
 MOST_FIXED = 16
 """As many demos as a spec can show."""
 
-_OF_FUSION = ("index.rrf_k", "index.depth")
-_OF_WORDS = ("index.k1", "index.b")
-_OF_VECTORS = ("index.tokens", "abstain_below")
+_OF_VECTORS = ("abstain_below",)
+_DECIDING = ("index.retriever", "index.fusion", "index.chunk", "index.feedback", "index.expansion")
+"""The knobs of an index that make others idle."""
 _OF_TOOLS = ("arguments", "layout", "demo_layout", "demo_choice")
 
 
@@ -139,11 +140,11 @@ class Blueprint:
     def _idle(self, point: Point) -> set[str]:
         """The knobs that change nothing, given the others."""
         spec = {**knobs(self.start), **point}
-        idle: set[str] = set()
+        # Not all values go together, such as an overlap and no passages: each is looked at as the start has the rest.
+        index = vary(self.start, {name: point[name] for name in _DECIDING if name in point}).index
+        idle = {f"index.{field}" for field in idle_fields(index)}
         if spec["index.retriever"] == "bm25":
-            idle.update(_OF_FUSION, _OF_VECTORS)
-        if spec["index.retriever"] == "dense":
-            idle.update(_OF_FUSION, _OF_WORDS)
+            idle.update(_OF_VECTORS)
         if spec["pattern"] == "answer":
             idle.update(_OF_TOOLS)
         if spec["demos"] == 0:
@@ -166,6 +167,11 @@ class Blueprint:
 
     def _pick(self, name: str, rng: np.random.Generator) -> JsonValue:
         return self.space[name][int(rng.integers(len(self.space[name])))]
+
+
+def name_of(point: Point) -> tuple[str, ...]:
+    """What a point is known by, as a key."""
+    return tuple(f"{name}={value!r}" for name, value in point.items())
 
 
 def _ordered(values: list[JsonValue]) -> bool:

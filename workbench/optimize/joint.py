@@ -17,7 +17,7 @@ from workbench.agents import AgentSpec
 from workbench.core import Budget, OptimizeError, Run, integer
 from workbench.evals import measure
 from workbench.optimize.attempts import runner
-from workbench.optimize.blueprint import Blueprint, Point
+from workbench.optimize.blueprint import Blueprint, Point, name_of
 from workbench.optimize.search import Lane, Search
 from workbench.optimize.space import Space
 from workbench.optimize.surrogate import Surrogate
@@ -140,17 +140,17 @@ class _Board:
             if point is not None:
                 lane = Lane(spec, self.search.task.build(spec), self.search.runs[trial.number])
                 self._keep(_Entry(point, lane))
-        first = self.known[_key(self.blueprint.origin)]
+        first = self.known[name_of(self.blueprint.origin)]
         self.floor = [FLOOR * cost for cost in first.costs]
         for _ in range(_FIRST):
             point = self.blueprint.draw(self.rng)
-            if self._room() and _key(point) not in self.known:
+            if self._room() and name_of(point) not in self.known:
                 self.attempt(point, self.rungs[0])
 
     def attempt(self, point: Point, cases: int) -> None:
         """Try a candidate on the cases up to that number that it has not met."""
         spec = self.blueprint.spec(point)
-        entry = self.known.get(_key(point)) or _Entry(point, Lane(spec, self.search.task.build(spec)))
+        entry = self.known.get(name_of(point)) or _Entry(point, Lane(spec, self.search.task.build(spec)))
         self.search.extend(entry.lane, cases)
         self._keep(entry)
         if cases == self.total:
@@ -167,9 +167,9 @@ class _Board:
         open_ = [entry.point for entry in self.known.values() if entry.cases < self.total]
         early = [*open_, *self._new()] if self._left() > LAST_SHARE and self._room() else []
         if (point := self._best(early, complete=False, luck=LUCK)) is not None:
-            entry = self.known.get(_key(point))
+            entry = self.known.get(name_of(point))
             return point, next(rung for rung in self.rungs if entry is None or rung > entry.cases)
-        affordable = [point for point in open_ if self._fits(self.known[_key(point)])]
+        affordable = [point for point in open_ if self._fits(self.known[name_of(point)])]
         for luck in (0.0, LUCK):
             if (point := self._best(affordable, complete=True, luck=luck)) is not None:
                 return point, self.total
@@ -219,7 +219,7 @@ class _Board:
         found = [self.blueprint.draw(self.rng) for _ in range(_DRAWN)]
         for point in self._leading():
             found += [self.blueprint.neighbour(point, self.rng) for _ in range(_NEIGHBOURS)]
-        unique = {_key(point): point for point in found}
+        unique = {name_of(point): point for point in found}
         return [point for key, point in unique.items() if key not in self.known]
 
     def _leading(self) -> Iterator[Point]:
@@ -233,9 +233,9 @@ class _Board:
     def _keep(self, entry: _Entry) -> None:
         """Remember a candidate by what it was tried on most."""
         entry.update(self.plan.costs)
-        known = self.known.get(_key(entry.point))
+        known = self.known.get(name_of(entry.point))
         if known is None or known.cases < entry.cases:
-            self.known[_key(entry.point)] = entry
+            self.known[name_of(entry.point)] = entry
 
     def _room(self) -> bool:
         return len(self.known) <= self.plan.candidates
@@ -286,7 +286,3 @@ def _cost(run: Run, name: str) -> float:
     if line.estimate is None:
         raise OptimizeError(f"joint_search: cost {name!r} of a candidate is unmeasured: {line.reason}; choose another")
     return line.estimate
-
-
-def _key(point: Point) -> tuple[str, ...]:
-    return tuple(f"{name}={value!r}" for name, value in point.items())

@@ -8,6 +8,7 @@ from workbench.lms import EMBEDDED, LMSpec
 from workbench.optimize.blueprint import DEMO_SET, INSTRUCTIONS
 from workbench.optimize.copro import Copro
 from workbench.optimize.fewshot import BootstrappedDemos, LabeledDemos, NearestDemos
+from workbench.optimize.frugal import FrugalSearch
 from workbench.optimize.gepa import Gepa
 from workbench.optimize.infer_rules import InferredRules
 from workbench.optimize.joint import JointSearch
@@ -45,7 +46,7 @@ class Suitability(NamedTuple):
 
 
 JOINT = (INSTRUCTIONS, DEMO_SET)
-"""What a space may name besides knobs; only `joint_search` knows it."""
+"""What a space may name besides knobs; only `joint_search` and `frugal_search` know it."""
 
 
 def _of_retrieval(name: str) -> bool:
@@ -64,6 +65,7 @@ def _random(space: Space) -> Optimizer:
 OPTIMIZERS: Mapping[str, Offer] = {
     "bootstrap_few_shot": Offer(lambda _space: BootstrappedDemos(), "demos that the agent itself solved"),
     "copro": Offer(lambda _space: Copro(), "instructions, from the scores of earlier ones", needs_proposer=True),
+    "frugal_search": Offer(FrugalSearch, "configuration and program together, for quality alone, with few calls"),
     "gepa": Offer(lambda _space: Gepa(), "instructions, from what went wrong", needs_proposer=True, races=True),
     "infer_rules": Offer(
         lambda _space: InferredRules(), "demos, and rules read from solved cases", needs_proposer=True
@@ -76,8 +78,8 @@ OPTIMIZERS: Mapping[str, Offer] = {
     "simba": Offer(lambda _space: Simba(), "demos and rules, where answers vary", needs_proposer=True),
     "tune_retrieval": Offer(_retrieval, "the knobs of retrieval; no model is asked", asks=False),
 }
-"""`joint_search` searches all of a space, `tune_retrieval` the knobs "index.…", `random_search` all other knobs; the
-rest have none."""
+"""`joint_search` and `frugal_search` search all of a space, `tune_retrieval` the knobs "index.…", `random_search` all
+other knobs; the rest have none."""
 
 
 def optimizer(name: str, space: Space) -> Optimizer:

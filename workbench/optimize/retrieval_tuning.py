@@ -17,7 +17,7 @@ from pydantic import Field, JsonValue, ValidationError
 from workbench.core import OptimizeError, Record, nearest, stream
 from workbench.evals import Pairs, codes, mean_interval, ndcg_at, recall_at, render_table
 from workbench.optimize.rank_training import Growth, Seen, cross_rank, grow, see
-from workbench.retrieval import HybridIndex, Index, IndexSpec, Judgment, Ranker, RoutedIndex
+from workbench.retrieval import HybridIndex, Index, IndexSpec, Judgment, Ranker, innermost
 
 Measure = Literal["ndcg@10", "recall@10", "ndcg@1"]
 """The last is the share of queries whose first document is right, where all that is right is equally so."""
@@ -32,8 +32,12 @@ TUNING: dict[str, list[JsonValue]] = {
     "aspects": [0, 32],
     "feedback": [0, 3, 5, 10],
     "feedback_weight": [0.1, 0.2, 0.3, 0.5],
+    "expansion": [0, 10, 20],
+    "expansion_documents": [3, 5, 10],
+    "expansion_weight": [0.3, 0.5, 0.7, 0.9],
 }
-"""What is searched unless told otherwise: nothing that needs a document embedded again (`chunk`, `tokens` do)."""
+"""What any corpus is searched by, 42 tries: nothing that needs a document embedded again. For a corpus at hand see
+`index_space`, which adds routes, passages and a cross-encoder where there are such."""
 _FOLDS = 5
 _CUT = 10
 _METRICS: dict[Measure, tuple[Callable[[int, Sequence[str], Mapping[str, int]], float | None], int]] = {
@@ -56,7 +60,7 @@ class TuneRequest:
     """What a tuning may try."""
 
     space: IndexSpace = field(default_factory=lambda: TUNING)
-    tries: int = 60
+    tries: int = 70
     """The most specs whose training score is measured, the start's included."""
     measure: Measure = "ndcg@10"
     ranker: Growth | None = None
@@ -262,7 +266,7 @@ class _Climb:
     def rank(self, growth: Growth) -> Ranker | None:
         """A ranker of all training queries if rankers of a part of them win on the rest."""
         index = self.build(self.spec)
-        inner = index.inner if isinstance(index, RoutedIndex) else index
+        inner = innermost(index)
         assert isinstance(inner, HybridIndex), "only a hybrid index has a ranker"
         seen = see(inner, self.train)
         reached = float(self._crossed(seen, growth).mean())
@@ -303,15 +307,18 @@ def idle(spec: IndexSpec) -> frozenset[str]:
     """The fields that change nothing in this spec, given the others.
 
     >>> sorted(idle(IndexSpec(retriever="hybrid")))
-    ['feedback_weight', 'overlap', 'weight']
+    ['expansion_documents', 'expansion_weight', 'feedback_weight', 'overlap', 'weight']
     """
     found: set[str] = set()
     if spec.retriever == "bm25":
         found |= {"fusion", "weight", "rrf_k", "depth", "tokens", "chunk", "overlap", "feedback", "aspects", "ranker"}
+        found |= {"embedding"}
     if spec.retriever == "dense":
-        found |= {"fusion", "weight", "rrf_k", "analyzer", "k1", "b", "ranker"}
+        found |= {"fusion", "weight", "rrf_k", "analyzer", "k1", "b", "expansion", "ranker"}
     found |= {"weight"} if spec.fusion == "rrf" else {"rrf_k"}
-    found |= set() if spec.feedback else {"feedback_weight"}
+    found |= set() if spec.feedback and spec.retriever != "bm25" else {"feedback_weight"}
+    expands = spec.expansion and spec.retriever != "dense"
+    found |= set() if expands else {"expansion_documents", "expansion_weight"}
     return frozenset(found if spec.chunk else found | {"overlap"})
 
 

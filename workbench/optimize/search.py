@@ -16,7 +16,7 @@ from workbench.optimize.playoff import Finalist, again
 from workbench.optimize.racing import Elimination, Race, Rules, Runner, arrange, looks, rank
 from workbench.optimize.space import changes
 from workbench.optimize.standing import Standing, stand
-from workbench.optimize.trial import Optimized, Trial, ranked
+from workbench.optimize.trial import Trial, ranked
 
 TASK_METRIC = "task_success"
 
@@ -163,7 +163,7 @@ class Search:
         clusters = [case.cluster for case in self.cases]
         while asked := again(self._finalists(), clusters, self.task.repeats):
             trials = [trial for trial in ranked(self.trials) if trial.agent_digest in asked]
-            if not self._has_room(len(asked) * len(self.cases), [self.runs[trial.number] for trial in trials]):
+            if not self.has_room(len(asked) * len(self.cases), [self.runs[trial.number] for trial in trials]):
                 return
             for trial in trials:
                 lane = self._lane(self.spec(trial))
@@ -183,9 +183,9 @@ class Search:
     def _affords(self, running: Sequence[Lane], cases: int) -> bool:
         """Whether what is left of the budget is enough for the next look and then for one whole candidate."""
         runs = [lane.run for lane in running if lane.run is not None] or [*self.runs.values()]
-        return self._has_room(sum(cases - lane.done for lane in running) + len(self.cases) - cases, runs)
+        return self.has_room(sum(cases - lane.done for lane in running) + len(self.cases) - cases, runs)
 
-    def _has_room(self, episodes: int, runs: Sequence[Run]) -> bool:
+    def has_room(self, episodes: int, runs: Sequence[Run]) -> bool:
         """Whether the budget has room for so many more, if they cost what those of the runs did."""
         usages = [episode.usage for run in runs for episode in run.episodes]
         if not usages:
@@ -320,31 +320,3 @@ class Search:
         self.trials.append(trial)
         self.task.on_trial(trial)
         return trial
-
-
-def optimize(start: AgentSpec, optimizers: Sequence[Optimizer], task: Task) -> Optimized:
-    """Try `start`, then let each optimizer improve on what the one before it leaves; the best of all trials wins.
-
-    The start is a candidate like any other, so a search that finds nothing better gives it back. When the
-    budget ends, the best complete trial stands and `stopped` says why.
-
-    Raises: OptimizeError if not even the start could be tried, or an optimizer can't work with the task.
-    """
-    search = Search(task, start)
-    stopped = ""
-    try:
-        search.attempt(start, origin="start")
-        for optimizer in optimizers:
-            start = optimizer(start, search)
-            if task.meter.refusal:  # a foreign loop went on without the calls that were refused
-                raise BudgetExceeded(task.meter.refusal)
-        search.settle()
-    except BudgetExceeded as end:
-        stopped = str(end)
-    return Optimized(
-        best=search.best(),
-        trials=tuple(search.trials),
-        programs=search.programs,
-        stopped=stopped,
-        spent=task.meter.spent,
-    )

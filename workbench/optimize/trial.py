@@ -8,6 +8,9 @@ from workbench.agents import AgentSpec, Program
 from workbench.core import Record, Report, Spend
 from workbench.optimize.racing import Elimination
 
+START = "start"
+"""Who proposed the agent that a search begins with."""
+
 
 class Trial(Record):
     """A candidate, tried on validation cases."""

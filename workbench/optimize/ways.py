@@ -13,6 +13,7 @@ from workbench.agents import AgentSpec
 from workbench.core import Case, stream
 from workbench.optimize.loops import Loop, Setting, Way, loop_of, start_loop
 from workbench.optimize.registry import OPTIMIZERS
+from workbench.optimize.trial import START
 from workbench.optimize.weighing import Asking, Question, weigh
 from workbench.retrieval import Index
 
@@ -25,7 +26,7 @@ MOVES = 0.6
 """How likely tuned retrieval finds another tool for any request at all. An assumption."""
 AGAIN = 0.5
 """How likely the members of a portfolio find something better, and begin again. An assumption."""
-START, PORTFOLIO = "start", "portfolio"
+PORTFOLIO = "portfolio"
 
 Floats = NDArray[np.float64]
 Asked = tuple[str, str, int]

@@ -30,6 +30,7 @@ from workbench.packaging.load import LoadedPackage, load_package, unpack_package
 from workbench.packaging.parts import (
     DataSource,
     Limits,
+    LiveReference,
     Override,
     PackageInfo,
     PackageParts,
@@ -42,6 +43,7 @@ __all__ = [
     "PROBLEMS",
     "DataSource",
     "Limits",
+    "LiveReference",
     "LoadedPackage",
     "Override",
     "PackageInfo",

@@ -33,7 +33,7 @@ def agent_card(header: Header, parts: PackageParts, *, override: Override | None
 
 def data_sheet(parts: PackageParts) -> bytes:
     """docs/DATA.md."""
-    corpus = parts.index.corpus
+    held = parts.sources
     demos = sum(len(_list(state.get("demos"))) for state in parts.spec.program.predictors.values())
     sources = [
         section
@@ -59,21 +59,57 @@ def data_sheet(parts: PackageParts) -> bytes:
     return _page(
         (
             "# Data",
-            f"The index holds {len(corpus.documents)} documents of the corpus {corpus.name!r}, digest "
-            f"`{corpus.digest}`. The program holds {demos} solved requests.",
+            f"The index holds {held.documents} documents of the corpus {held.corpus!r}, digest "
+            f"`{held.corpus_digest}`. The program holds {demos} solved requests.",
+            _shipped(parts),
+            _sources(parts),
             *sources,
         )
     )
 
 
 def _purpose(parts: PackageParts) -> str:
-    count = len(parts.index.corpus.documents)
+    count = parts.sources.documents
     if parts.spec.pattern == "tool_call":
         return (
             f"Takes a request in words, finds the tool for it among {count}, and proposes one call of it with "
             "arguments, or says that no tool fits. It executes nothing."
         )
     return f"Takes a request in words, finds passages for it among {count} documents, and answers from them."
+
+
+def _shipped(parts: PackageParts) -> str:
+    """Whether the index is inside."""
+    if parts.live is None:
+        return (
+            "The package ships a copy of the index in `index/`: it answers from these documents until another version "
+            "is released. What is deleted or closed to readers at the source later is still in the copy."
+        )
+    return (
+        f"The package refers to the live index {parts.live.name!r} at `{parts.live.location}`, digest "
+        f"`{parts.live.identity}`, and ships none of its documents: each answer comes from what the index holds then. "
+        f"The verdict rests on its generation {parts.live.generation}, digest `{parts.live.content}`."
+    )
+
+
+def _sources(parts: PackageParts) -> str:
+    names = ("source of the index", "documents", "read from", "digest", "licence", "trust", "readers", "fresh hours")
+    return _table(
+        names,
+        (
+            (
+                card.name,
+                str(card.documents),
+                card.uri or "not said",
+                f"`{short(card.documents_digest)}`",
+                ", ".join(card.licences) or "not said",
+                ", ".join(card.trust) or "ours",
+                ", ".join(card.access) or "nobody",
+                ", ".join(f"{hours:g}" for hours in card.fresh_hours) or "for ever",
+            )
+            for card in parts.sources.sources
+        ),
+    )
 
 
 def _settings(header: Header, parts: PackageParts) -> Iterable[tuple[str, str]]:

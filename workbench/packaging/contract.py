@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import Field, JsonValue
 
+from workbench.agents import Citation, citations
 from workbench.core import Prediction, Record, Status, ToolCall, Usage
 from workbench.packaging.parts import Limits, Override
 
@@ -12,6 +13,7 @@ PROBLEMS: Mapping[str, tuple[int, str]] = {
     "invalid_json": (400, "The body is not strict JSON: one value, no NaN or Infinity, no key twice, valid Unicode."),
     "body_too_deep": (400, "The body is nested too deeply."),
     "invalid_idempotency_key": (400, "The Idempotency-Key is not 1 to 200 visible ASCII characters."),
+    "unauthenticated": (401, "The key is not one of a caller that this server knows; send another, or none."),
     "not_found": (404, "There is nothing under this address."),
     "method_not_allowed": (405, "This address does not take this method."),
     "body_timeout": (408, "The body took too long to arrive."),
@@ -29,6 +31,10 @@ PROBLEMS: Mapping[str, tuple[int, str]] = {
     "deadline_exceeded": (504, "The run did not end in time; its address may answer later."),
 }
 """Stable codes with status and title. Clients may rely on code and status; a title may be reworded."""
+
+
+_SECURITY: JsonValue = [{}, {"callerKey": []}]
+_KEY = "Says who asks: answers then rest on what that caller may read. Without it, on what everyone may."
 
 
 class RunRequest(Record):
@@ -50,6 +56,10 @@ class RunResult(Record):
     """Ids of what was retrieved, best first."""
     grounding: tuple[str, ...] = ()
     """Ids of the sources that the call or answer was made from."""
+    passages: tuple[Citation, ...] = ()
+    """Of an answer, the passages behind it as they were found: source, offsets, trust, score and whether stale."""
+    stale: tuple[str, ...] = ()
+    """Those of the grounding that had outlived their freshness rule: the answer may be out of date."""
 
 
 class RunView(Record):
@@ -99,7 +109,15 @@ def to_result(prediction: Prediction, *, shown: int) -> RunResult:
     if call is not None:
         return RunResult(outcome="call", call=call, ranked=ranked, grounding=(call.tool_id,))
     if answer is not None:
-        return RunResult(outcome="answer", answer=answer, ranked=ranked, grounding=ranked[:shown])
+        passages = citations(prediction)[:shown]
+        return RunResult(
+            outcome="answer",
+            answer=answer,
+            ranked=ranked,
+            grounding=ranked[:shown],
+            passages=passages,
+            stale=tuple(passage.id for passage in passages if passage.stale),
+        )
     if prediction.abstained:
         return RunResult(outcome="abstention", abstained=True, ranked=ranked)
     return RunResult(outcome="malformed", ranked=ranked)
@@ -146,12 +164,21 @@ def openapi(name: str, version: str, limits: Limits) -> dict[str, JsonValue]:
     }
     run_id: JsonValue = {"name": "run_id", "in": "path", "required": True, "schema": {"type": "string"}}
     paths: dict[str, JsonValue] = {
-        "/v1/runs": {"post": {"operationId": "createRun", "parameters": [key], "requestBody": body, "responses": run}},
+        "/v1/runs": {
+            "post": {
+                "operationId": "createRun",
+                "security": _SECURITY,
+                "parameters": [key],
+                "requestBody": body,
+                "responses": run,
+            }
+        },
         "/v1/runs/{run_id}": {
             "get": {
                 "operationId": "readRun",
                 "parameters": [run_id],
-                "responses": {"200": _json("The run.", "RunView"), **_problems("not_found")},
+                "security": _SECURITY,
+                "responses": {"200": _json("The run.", "RunView"), **_problems("unauthenticated", "not_found")},
             }
         },
         "/v1/package": {"get": _get("readPackage", _json("The package that answers.", "PackageView"))},
@@ -166,7 +193,10 @@ def openapi(name: str, version: str, limits: Limits) -> dict[str, JsonValue]:
         "openapi": "3.1.0",
         "info": {"title": name, "version": version},
         "paths": paths,
-        "components": {"schemas": _components(limits)},
+        "components": {
+            "schemas": _components(limits),
+            "securitySchemes": {"callerKey": {"type": "http", "scheme": "bearer", "description": _KEY}},
+        },
     }
 
 

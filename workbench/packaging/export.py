@@ -15,9 +15,11 @@ from workbench.packaging.cards import agent_card, data_sheet
 from workbench.packaging.contents import check_contents, read_contents, write_zip
 from workbench.packaging.contract import error_schema, input_schema, openapi, output_schema
 from workbench.packaging.gate import require_pass
-from workbench.packaging.keys import refuse_secrets, secret_names
+from workbench.packaging.keys import needed_secrets, refuse_secrets
 from workbench.packaging.manifest import MANIFEST, render_manifest
+from workbench.packaging.opening import TOKENIZER
 from workbench.packaging.parts import (
+    REFERENCE,
     Header,
     Licences,
     Override,
@@ -29,7 +31,7 @@ from workbench.packaging.parts import (
     Tools,
 )
 from workbench.packaging.regression import clean_recordings, keep_cases
-from workbench.retrieval import Index, write_index
+from workbench.retrieval import Embedder, LiveIndex, write_index
 from workbench.safety import Redactor, environment_secrets
 
 
@@ -60,13 +62,13 @@ def export_package(folder: Path, parts: PackageParts, *, override: Override | No
 
 
 def _header(parts: PackageParts) -> Header:
-    tools = (document.doc_id for document in parts.index.corpus.documents if document.tool is not None)
+    tools = _tools(parts)
     with boundary(PackageError, f"package {parts.name!r} version {parts.version!r}"):
         return Header(
             name=parts.name,
             version=parts.version,
-            secrets=secret_names(parts.spec.lm),
-            tools=tuple(sorted(tools)) if parts.spec.pattern == "tool_call" else (),
+            secrets=needed_secrets(parts.spec),
+            tools=() if tools is None else tuple(sorted(tools.schemas)),
         )
 
 
@@ -75,6 +77,10 @@ def _files(header: Header, parts: PackageParts, override: Override | None) -> di
     recordings = clean_recordings(parts.recordings, redactor)
     # The agent as it will be loaded: from the JSON of its spec.
     spec = AgentSpec.model_validate(parts.spec.model_dump(mode="json"))
+    if isinstance(parts.index, LiveIndex) is not (parts.live is not None):
+        raise PackageError(
+            f"package {header.name!r}: a live index is referred to, and any other ships; give one or both"
+        )
     agent = build_agent(spec, index=parts.index, lm=replayed_lm(spec.lm, recordings))
     require_pass(header.name, parts.verdict, override, agent_digest=agent.digest)
     if parts.report.run_digest != parts.verdict.run_digest:
@@ -86,7 +92,7 @@ def _files(header: Header, parts: PackageParts, override: Override | None) -> di
         "agentpkg.json": _json(header),
         **_agent_files(parts),
         **_contract_files(header, parts),
-        **_index_files(parts.index),
+        **_index_files(parts),
         "evals/verdict.json": _json(parts.verdict),
         "evals/report.json": _json(parts.report),
         "evals/regression.json": _json(regression),
@@ -96,6 +102,7 @@ def _files(header: Header, parts: PackageParts, override: Override | None) -> di
         "safety/limits.json": _json(parts.limits),
         "supply/provenance.json": _json(supply),
         "supply/licences.json": _json(_licences(parts)),
+        "supply/sources.json": _json(parts.sources),
         "docs/AGENT_CARD.md": agent_card(header, parts, override=override, regression=regression),
         "docs/DATA.md": data_sheet(parts),
     }
@@ -119,7 +126,7 @@ def spec_without_program(spec: AgentSpec) -> dict[str, JsonValue]:
 
 
 def _tools(parts: PackageParts) -> Tools | None:
-    if parts.spec.pattern != "tool_call":
+    if parts.spec.pattern != "tool_call" or isinstance(parts.index, LiveIndex):
         return None
     documents = parts.index.corpus.documents
     return Tools(schemas={document.doc_id: document.tool.digest for document in documents if document.tool is not None})
@@ -134,7 +141,13 @@ def _contract_files(header: Header, parts: PackageParts) -> dict[str, bytes]:
     }
 
 
-def _index_files(index: Index) -> dict[str, bytes]:
+def _index_files(parts: PackageParts) -> dict[str, bytes]:
+    """A copy of the index, or what names the live one with what its queries need."""
+    index = parts.index
+    if isinstance(index, LiveIndex):
+        encoder = index.encoder
+        tokenizer = {TOKENIZER: encoder.tokenizer.read_bytes()} if isinstance(encoder, Embedder) else {}
+        return tokenizer if parts.live is None else {REFERENCE: _json(parts.live), **tokenizer}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "index"
         write_index(folder, index)
@@ -147,7 +160,7 @@ def _supply(parts: PackageParts, agent_digest: str) -> Supply:
         provenance=parts.provenance,
         agent_digest=agent_digest,
         index_digest=parts.index.digest,
-        corpus_digest=parts.index.corpus.digest,
+        corpus_digest=parts.sources.corpus_digest,
         evalset_digest=verdict.evalset_digest,
         run_digest=verdict.run_digest,
         champion_digest=verdict.champion_digest,

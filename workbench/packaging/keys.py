@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Mapping
 
+from workbench.agents import AgentSpec
 from workbench.core import PackageError
 from workbench.lms import LMSpec
 from workbench.safety import encodings, environment_secrets
@@ -32,6 +33,13 @@ def secret_names(lm: LMSpec) -> tuple[str, ...]:
         return (lm.key_env,)
     own = _OWN_KEYS.get(lm.model.partition("/")[0])
     return () if own is None else (own,)
+
+
+def needed_secrets(spec: AgentSpec) -> tuple[str, ...]:
+    """The environment variables that an agent's models take their keys from: the language model's first, each once."""
+    embedding = spec.index.embedding
+    own = () if embedding is None or embedding.key_env is None else (embedding.key_env,)
+    return tuple(dict.fromkeys((*secret_names(spec.lm), *own)))
 
 
 def missing_secrets(names: Iterable[str]) -> tuple[str, ...]:

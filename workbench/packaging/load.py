@@ -11,14 +11,15 @@ from pydantic import JsonValue, ValidationError
 
 from workbench import __version__
 from workbench.agents import Agent, AgentSpec, Program, build_agent
-from workbench.core import PackageError, Prediction, Verdict, write_bytes
+from workbench.core import PackageError, Prediction, RetrievalError, Verdict, write_bytes
 from workbench.lms import CallStore, connect
 from workbench.packaging.contents import Contents, read_contents
 from workbench.packaging.gate import require_pass
 from workbench.packaging.keys import missing_secrets
 from workbench.packaging.manifest import MANIFEST, render_manifest
+from workbench.packaging.opening import open_index
 from workbench.packaging.parts import Header, Limits, Override, PackageInfo, Routes, Supply
-from workbench.retrieval import read_index
+from workbench.retrieval import ANYONE, LiveIndex, View
 
 
 @dataclass(frozen=True)
@@ -34,16 +35,22 @@ class LoadedPackage:
     secrets: tuple[str, ...]
     """Names of the environment variables its language model needs; none if another model was given."""
 
-    def answer(self, request: str) -> Prediction:
-        """Answer one request.
+    def answer(self, request: str, view: View = ANYONE) -> Prediction:
+        """Answer one request from what the caller may see.
 
-        Raises: LMError if the language model can't answer.
+        Raises: LMError if the language model can't answer; RetrievalError if its live index can't be read.
         """
-        return self.agent(request)
+        return self.agent(request, view)
 
     def missing(self) -> tuple[str, ...]:
         """What it needs to answer and does not have now, in words; nothing if it is ready."""
-        return tuple(f"environment variable {name!r} is empty" for name in missing_secrets(self.secrets))
+        found = [f"environment variable {name!r} is empty" for name in missing_secrets(self.secrets)]
+        if isinstance(self.agent.index, LiveIndex):
+            try:
+                self.agent.index.current()
+            except RetrievalError:
+                found.append("its live index can't be read")
+        return tuple(found)
 
 
 def verify_package(path: Path, *, digest: str | None = None) -> PackageInfo:
@@ -77,13 +84,17 @@ def unpack_package(path: Path, folder: Path) -> Path:
     return target
 
 
-def load_package(folder: Path, *, store: CallStore | None = None, lm: dspy.LM | None = None) -> LoadedPackage:
+def load_package(
+    folder: Path, *, store: CallStore | None = None, lm: dspy.LM | None = None, live: Path | None = None
+) -> LoadedPackage:
     """Check a package, build its agent and connect its language model.
 
     `store` keeps the model's answers; `lm` is asked instead of the package's own model, for instance a replayed one.
+    `live` is the folder of the live index that the package refers to, if it is not where the package says.
 
     Raises: ChecksumMismatch naming the file that is wrong; GateNotPassed without a passing verdict or an override;
-    PackageError if a secret it needs is missing, or this version of the workbench can't serve it.
+    RetrievalError if its index can't be read; PackageError if a secret it needs is missing, or this version of the
+    workbench can't serve it.
     """
     contents = read_contents(folder)
     if not folder.is_dir():
@@ -97,7 +108,7 @@ def load_package(folder: Path, *, store: CallStore | None = None, lm: dspy.LM | 
     spec, routes = read_spec(contents), contents.record("models/routes.json", Routes)
     if routes.answer.lm != spec.lm:
         raise PackageError(f"package {info.name!r}: its routes and its spec name different models; export it again")
-    index = read_index(folder / "index")
+    index = open_index(folder, contents, spec, store=store, live=live)
     agent = build_agent(spec, index=index, lm=lm if lm is not None else connect(spec.lm, store=store))
     require_pass(info.name, info.verdict, info.override, agent_digest=agent.digest)
     # The first search opens the embedding model: what is loaded can answer.

@@ -1,6 +1,8 @@
 """What a package is made from, and the records it carries about itself."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 from pydantic import Field
@@ -8,7 +10,8 @@ from pydantic import Field
 from workbench.agents import AgentSpec
 from workbench.core import Case, Prediction, Record, Report, Spend, Verdict
 from workbench.lms import LMSpec, Price, Recording
-from workbench.retrieval import Index
+from workbench.packaging.sources import Sources, survey
+from workbench.retrieval import Index, LiveIndex, View
 
 NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 VERSION = r"^[0-9]{1,6}\.[0-9]{1,6}\.[0-9]{1,6}(?:-[0-9A-Za-z.-]{1,32})?$"
@@ -67,6 +70,30 @@ class RecordedCase(Record):
     case: Case
     prediction: Prediction
     """Without its steps: their times differ between machines."""
+    principals: tuple[str, ...] = ()
+    """As whom it was asked; nobody in particular if empty."""
+
+    @property
+    def view(self) -> View:
+        """What whoever asked may see."""
+        return View(principals=self.principals)
+
+
+REFERENCE = "index/reference.json"
+"""Where a package names a live index, instead of shipping a copy."""
+
+
+class LiveReference(Record):
+    """index/reference.json: the live index that a package searches. What it holds may change; what it is may not."""
+
+    name: str
+    location: str
+    """Its folder. Where it stands elsewhere, whoever serves the package says so."""
+    identity: str
+    """What tells it from other live indexes: its name, how it finds, with which embedding model."""
+    content: str
+    """The digest of the generation that the verdict rests on."""
+    generation: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +103,8 @@ class PackageParts:
     name: str
     version: str
     spec: AgentSpec
-    index: Index
+    index: Index | LiveIndex
+    """A live index is the generation that was evaluated; `live` then says where the one lies that goes on."""
     verdict: Verdict
     report: Report
     cases: tuple[RecordedCase, ...]
@@ -86,6 +114,15 @@ class PackageParts:
     limits: Limits = field(default_factory=Limits)
     deadline_seconds: float = 60.0
     """How long a caller waits for a run at most."""
+    live: LiveReference | None = None
+    """The live index that it refers to; None ships the index."""
+    uris: Mapping[str, str] = field(default_factory=dict)
+    """Where sources of the index are read from, by name, as far as that is known."""
+
+    @cached_property
+    def sources(self) -> Sources:
+        """What its index was made from."""
+        return survey(self.index, self.uris)
 
 
 class Runtime(Record):

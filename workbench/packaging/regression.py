@@ -49,7 +49,7 @@ def replay(agent: Agent, cases: Sequence[RecordedCase], *, most_seconds: float) 
             left = len(cases) - position
             return Replayed(same=same, different=tuple(different), unrecorded=tuple(unrecorded), left=left)
         try:
-            answered = answer_alone(agent(recorded.case.request))
+            answered = answer_alone(agent(recorded.case.request, recorded.view))
         except CassetteMiss:
             unrecorded.append(recorded.case.case_id)
             continue
@@ -90,7 +90,7 @@ def keep_cases(
             f"case {replayed.unrecorded[0]!r}: the recordings lack an answer it needs; record it again with this agent"
         )
     kept = tuple(
-        RecordedCase(case=recorded.case, prediction=answer_alone(recorded.prediction))
+        recorded.model_copy(update={"prediction": answer_alone(recorded.prediction)})
         for recorded in clean
         if recorded.case.case_id not in replayed.unrecorded
     )

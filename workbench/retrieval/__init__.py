@@ -14,11 +14,14 @@ how documents came in, and a refreshed index has to answer as a rebuilt one does
 compares by them, and what is right for a query is a fact about documents, not about agents.
 """
 
+from workbench.retrieval.address import Address
 from workbench.retrieval.analyzer import STOP_WORDS, analyze, words_of
-from workbench.retrieval.builder import build_index
+from workbench.retrieval.builder import build_index, build_with
 from workbench.retrieval.chunking import cut, cut_corpus
+from workbench.retrieval.cross_encoder import CrossEncoderSpec, describe_cross_encoder
 from workbench.retrieval.dense import Embedder
-from workbench.retrieval.embed import EmbedCall, Embedding, EmbedSpec
+from workbench.retrieval.embed import EmbedCall, Embedding, EmbedSpec, Encoder
+from workbench.retrieval.embed_probe import Watched
 from workbench.retrieval.embed_remote import RemoteEmbedder
 from workbench.retrieval.fusion import convex_combination, reciprocal_rank_fusion
 from workbench.retrieval.hybrid import HybridIndex
@@ -26,21 +29,30 @@ from workbench.retrieval.index import Hit, Index, IndexSpec, Vectors, searchable
 from workbench.retrieval.judgments import Judgment, check_judgments, judge_cases, known_items, read_judgments
 from workbench.retrieval.live import LiveIndex, LiveStats, Passage
 from workbench.retrieval.live_explain import Explanation, explain
+from workbench.retrieval.live_frozen import copy_live, digest_generation, freeze
+from workbench.retrieval.live_manifest import MANIFEST, Manifest, read_manifest
 from workbench.retrieval.live_refresh import Refreshed, compact, create_live, refresh, update
+from workbench.retrieval.passages import passages_of
 from workbench.retrieval.rerank import FEATURES, Ranker, Tree
+from workbench.retrieval.reranked import innermost
 from workbench.retrieval.routed import RoutedIndex
 from workbench.retrieval.store import read_index, write_index
+from workbench.retrieval.stores import Store, create_store, open_store, stored_spec
 from workbench.retrieval.view import ANYONE, Condition, View
 
 __all__ = [
     "ANYONE",
     "FEATURES",
+    "MANIFEST",
     "STOP_WORDS",
+    "Address",
     "Condition",
+    "CrossEncoderSpec",
     "EmbedCall",
     "EmbedSpec",
     "Embedder",
     "Embedding",
+    "Encoder",
     "Explanation",
     "Hit",
     "HybridIndex",
@@ -49,30 +61,44 @@ __all__ = [
     "Judgment",
     "LiveIndex",
     "LiveStats",
+    "Manifest",
     "Passage",
     "Ranker",
     "Refreshed",
     "RemoteEmbedder",
     "RoutedIndex",
+    "Store",
     "Tree",
     "Vectors",
     "View",
+    "Watched",
     "analyze",
     "build_index",
+    "build_with",
     "check_judgments",
     "compact",
     "convex_combination",
+    "copy_live",
     "create_live",
+    "create_store",
     "cut",
     "cut_corpus",
+    "describe_cross_encoder",
+    "digest_generation",
     "explain",
+    "freeze",
+    "innermost",
     "judge_cases",
     "known_items",
+    "open_store",
+    "passages_of",
     "read_index",
     "read_judgments",
+    "read_manifest",
     "reciprocal_rank_fusion",
     "refresh",
     "searchable",
+    "stored_spec",
     "update",
     "words_of",
     "write_index",

@@ -6,6 +6,7 @@ below zero, words no document has give arbitrary documents, and an empty corpus 
 """
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 
@@ -15,12 +16,16 @@ from rank_bm25 import BM25Okapi
 
 from workbench.core import Corpus
 from workbench.retrieval.analyzer import words_of
+from workbench.retrieval.feedback import expand_query
 from workbench.retrieval.index import Hit, IndexSpec, Vectors, checked, name_index, searchable
-from workbench.retrieval.sight import Sight
+from workbench.retrieval.sight import Positions, Sight
 from workbench.retrieval.view import ANYONE, View
 
 _COMPILED_DOCUMENTS = 20_000
 """From here on compiled loops are worth the two seconds that a process takes to load them."""
+_SHORTEST, _LONGEST, _MOST_COMMON = 2, 20, 0.1
+"""What a word needs to expand a query: so many characters, and to be in no larger share of the documents. Source:
+Anserini, Rm3Reranker, which takes the letters a to z and digits only."""
 
 
 class Reference(BM25Okapi):  # type: ignore[misc]
@@ -74,6 +79,26 @@ class Postings:
             np.add.at(scores, self._documents[span], self._weights[span])
         return scores
 
+    def weigh(self, weights: Mapping[str, float]) -> NDArray[np.float64]:
+        """The sum over words of what each adds to a document's score, times its weight."""
+        scores = np.zeros(self._size)
+        for word, weight in weights.items():
+            if word in self._numbers:
+                span = self._span(word)
+                scores[self._documents[span]] += weight * self._weights[span]
+        return scores
+
+    def share(self, word: str) -> float:
+        """The share of the documents that have a word."""
+        if word not in self._numbers:
+            return 0.0
+        span = self._span(word)
+        return int(span.stop - span.start) / self._size
+
+    def _span(self, word: str) -> slice:
+        number = self._numbers[word]
+        return slice(self._starts[number], self._starts[number + 1])
+
     def best(self, scores: NDArray[np.float64], places: NDArray[np.int64], k: int) -> NDArray[np.int64]:
         """Positions of the k highest scores above zero, highest first, ties by place."""
         if self._compiled and k <= 1_000:  # more are sorted sooner than inserted one by one
@@ -86,9 +111,10 @@ class Postings:
 
 
 class Bm25Index:
-    """An index of words."""
+    """An index of words. `like` is another over the same documents whose counted words are taken over, if they are the
+    same."""
 
-    def __init__(self, corpus: Corpus, spec: IndexSpec) -> None:
+    def __init__(self, corpus: Corpus, spec: IndexSpec, like: "Bm25Index | None" = None) -> None:
         self.corpus = corpus
         self.spec = spec
         self.digest = name_index(corpus, spec, model="")
@@ -97,18 +123,28 @@ class Bm25Index:
         self._places = np.empty(len(self._ids), dtype=np.int64)
         self._places[np.argsort(np.array(self._ids))] = np.arange(len(self._ids))
         self._sight = Sight(corpus)
+        self._telling: dict[int, Mapping[str, int]] = {}
+        if like is not None and like._counted == self._counted and like.corpus.digest == corpus.digest:
+            self._engine, self._telling = like._engine, like._telling
+            return
         words = [words_of(searchable(document), spec.analyzer) for document in corpus.documents]
         self._engine = Postings(words, k1=spec.k1, b=spec.b) if any(words) else None
 
-    def score(self, query: str) -> NDArray[np.float64]:
-        """The score of each document, in order: 0 exactly for one that shares no word with the query, else more."""
+    def score(self, query: str, shown: Positions) -> NDArray[np.float64]:
+        """The score of each document, in order: 0 exactly for one that shares no word with the query, else more.
+
+        Where the spec expands queries, the words of the first of the `shown` documents count, too.
+        """
         if self._engine is None:
             return np.zeros(len(self._ids))
-        return self._engine.score(words_of(query, self.spec.analyzer))
+        words = words_of(query, self.spec.analyzer)
+        scores = self._engine.score(words)
+        return self._engine.weigh(self._expanded(words, scores, shown)) if self.spec.expansion and words else scores
 
     def search(self, query: str, k: int, view: View = ANYONE) -> tuple[Hit, ...]:
         """See `Index.search`."""
-        scores, shown = self.score(checked(query, k)), self._sight.positions(view)
+        shown = self._sight.positions(view)
+        scores = self.score(checked(query, k), shown)
         if self._engine is None or not len(shown):
             return ()
         if len(shown) == len(scores):
@@ -121,6 +157,29 @@ class Bm25Index:
             parts = {"bm25": score, "bm25_rank": float(rank)}
             hits.append(Hit(doc_id=self._ids[position], score=score, parts=parts))
         return tuple(hits)
+
+    @property
+    def _counted(self) -> tuple[str, float, float]:
+        """What decides how words are counted."""
+        return self.spec.analyzer, self.spec.k1, self.spec.b
+
+    def _expanded(self, words: Sequence[str], scores: NDArray[np.float64], shown: Positions) -> dict[str, float]:
+        assert self._engine is not None, "without words there is no score"
+        first = shown[self._engine.best(scores[shown], self._places[shown], self.spec.expansion_documents)].tolist()
+        found = [(self._words_for_others(place), float(scores[place])) for place in first]
+        return expand_query(words, found, words=self.spec.expansion, weight=self.spec.expansion_weight)
+
+    def _words_for_others(self, place: int) -> Mapping[str, int]:
+        """How often a document has each of its words that may expand a query; counted when it is first found."""
+        if place not in self._telling:
+            assert self._engine is not None, "without words nothing is found"
+            engine, document = self._engine, self.corpus.documents[place]
+            self._telling[place] = Counter(
+                word
+                for word in words_of(searchable(document), self.spec.analyzer)
+                if _SHORTEST <= len(word) <= _LONGEST and word.isalnum() and engine.share(word) <= _MOST_COMMON
+            )
+        return self._telling[place]
 
 
 def _rarity(documents: int, total: int) -> float:

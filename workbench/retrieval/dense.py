@@ -11,7 +11,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from workbench.core import Corpus, RetrievalError, boundary, digest_bytes, digest_json
-from workbench.retrieval.embed import REMEMBERED
+from workbench.retrieval.embed import REMEMBERED, Embedding
 from workbench.retrieval.embed_graph import DIMENSIONS, GRAPH, LONGEST, MODEL_SHA256, Graph, model_path
 from workbench.retrieval.index import Hit, IndexSpec, Vectors, checked, name_index, rank, searchable
 from workbench.retrieval.memory import Memory
@@ -68,7 +68,7 @@ class Embedder:
 class DenseIndex:
     """An index of meanings. `vectors` are given when it is read from disk, else computed now."""
 
-    def __init__(self, corpus: Corpus, spec: IndexSpec, embedder: Embedder, vectors: Vectors | None = None) -> None:
+    def __init__(self, corpus: Corpus, spec: IndexSpec, embedder: Embedding, vectors: Vectors | None = None) -> None:
         self.corpus = corpus
         self.spec = spec
         self.digest = name_index(corpus, spec, model=embedder.digest)

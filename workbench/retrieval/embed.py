@@ -3,10 +3,11 @@
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
-from workbench.core import Record
-from workbench.retrieval.index import Vectors
+from workbench.core import Record, digest_json
 
 REMEMBERED = 4096
 """Queries whose vectors are kept: about 6 MB."""
@@ -37,6 +38,13 @@ class EmbedSpec(Record):
     usd_per_million_tokens: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     """None where the price is not known: costs are then unknown, not zero."""
 
+    @property
+    def identity(self) -> str:
+        """The digest of what decides its vectors: name, address, revision, dimensions and prefixes."""
+        return digest_json(
+            [self.model, self.base_url, self.revision, self.dimensions, self.document_prefix, self.query_prefix]
+        )
+
 
 class EmbedCall(Record):
     """One answered call to a provider, as an account keeps it."""
@@ -56,6 +64,20 @@ Account = Callable[[EmbedCall], None]
 """Takes down every answered call: a ledger is kept by whoever connects."""
 
 
+class Encoder(Protocol):
+    """What a live index needs of a model that turns texts into points."""
+
+    @property
+    def digest(self) -> str:
+        """What tells it from other models: vectors of two can't be compared."""
+
+    def embed(self, texts: Sequence[str], *, most_tokens: int) -> NDArray[np.float32]:
+        """A row of length 1 for each text."""
+
+    def embed_query(self, query: str) -> NDArray[np.float32]:
+        """The one row of a query."""
+
+
 class Embedding(Protocol):
     """A model that turns texts into points."""
 
@@ -67,11 +89,11 @@ class Embedding(Protocol):
     def dimensions(self) -> int:
         """How many numbers a row has."""
 
-    def embed(self, texts: Sequence[str], *, most_tokens: int = 256) -> Vectors:
+    def embed(self, texts: Sequence[str], *, most_tokens: int = 256) -> NDArray[np.float32]:
         """A float32 row of length 1 for each text, in order; the rest of a long text is cut.
 
         Raises: RetrievalError if the model is missing, changed, or fails.
         """
 
-    def embed_query(self, query: str) -> Vectors:
+    def embed_query(self, query: str) -> NDArray[np.float32]:
         """The one row of a query, which nobody can change; the last few thousand are remembered."""

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import numpy as np
 from pydantic import Field, ValidationError
 
-from workbench.core import Meter, Record, RetrievalError, Spend, digest_json
+from workbench.core import Meter, Record, RetrievalError, Spend
 from workbench.retrieval.embed import REMEMBERED, Account, EmbedCall, EmbedSpec
 from workbench.retrieval.index import Vectors
 from workbench.retrieval.memory import Memory
@@ -57,8 +57,9 @@ class _Refused(urllib.request.HTTPRedirectHandler):
 class RemoteEmbedder:
     """A provider's model. Safe under threads.
 
-    Every answered call is given to `account` and, where there is one, held to the budget of `meter`: reserved before
-    it is made, at one token for each byte, which no tokenizer exceeds.
+    Every answered call is given to `account` and, where there is one, its dollars are held to the budget of `meter`:
+    reserved before it is made, at one token for each byte, which no tokenizer exceeds. Calls, tokens and seconds of a
+    budget are those of language models.
     """
 
     def __init__(self, spec: EmbedSpec, *, account: Account, meter: Meter | None = None) -> None:
@@ -74,9 +75,7 @@ class RemoteEmbedder:
         if spec.key_env is not None and not os.environ.get(spec.key_env):
             raise RetrievalError(f"{_name(spec)}: environment variable {spec.key_env!r} is empty; put the key there")
         self.spec = spec
-        self.digest = digest_json(
-            [spec.model, spec.base_url, spec.revision, spec.dimensions, spec.document_prefix, spec.query_prefix]
-        )
+        self.digest = spec.identity
         self.dimensions = spec.dimensions
         self._account = account
         self._meter = meter
@@ -106,10 +105,9 @@ class RemoteEmbedder:
         bound = sum(len(text.encode()) + 2 for text in texts)
         if self._meter is None:
             return self._called(texts, bound)[0]
-        most = Spend(calls=1, tokens=bound, seconds=self._longest(), usd=self._usd(bound))
-        with self._meter.reserve(most) as spent:
+        with self._meter.reserve(Spend(usd=self._usd(bound))) as spent:
             rows, call = self._called(texts, bound)
-            spent.append(Spend(calls=1, tokens=call.tokens, seconds=call.seconds, usd=call.usd))
+            spent.append(Spend(usd=call.usd))
         return rows
 
     def _called(self, texts: list[str], bound: int) -> tuple[Vectors, EmbedCall]:
@@ -180,10 +178,6 @@ class RemoteEmbedder:
     def _usd(self, tokens: int) -> float | None:
         price = self.spec.usd_per_million_tokens
         return None if price is None else tokens * price / 1e6
-
-    def _longest(self) -> float:
-        """Seconds that one call can take with all its attempts."""
-        return self.spec.attempts * self.spec.timeout_seconds + (self.spec.attempts - 1) * _LONGEST_WAIT_SECONDS
 
     def _advice(self, code: int) -> str:
         if code in (401, 403):

@@ -13,7 +13,8 @@ from workbench.core import Corpus, RetrievalError, digest_json, short
 from workbench.retrieval.aspects import aspects_of
 from workbench.retrieval.bm25 import Bm25Index
 from workbench.retrieval.chunking import cut_corpus
-from workbench.retrieval.dense import DenseIndex, Embedder
+from workbench.retrieval.dense import DenseIndex
+from workbench.retrieval.embed import Embedding
 from workbench.retrieval.feedback import move_query
 from workbench.retrieval.fusion import Scores, convex_combination, reciprocal_rank_fusion
 from workbench.retrieval.index import Hit, IndexSpec, Vectors, checked, ranks, top
@@ -31,7 +32,7 @@ class HybridIndex:
         self,
         corpus: Corpus,
         spec: IndexSpec,
-        embedder: Embedder,
+        embedder: Embedding,
         vectors: Vectors | None = None,
         ranker: Ranker | None = None,
     ) -> None:
@@ -88,9 +89,9 @@ class HybridIndex:
         if (own.retriever, own.analyzer) == (other.retriever, other.analyzer):
             if "lexicon" in like.__dict__:
                 self.__dict__["lexicon"] = like.lexicon
-            if (own.k1, own.b) == (other.k1, other.b):
-                self.__dict__["lexical"] = like.lexical
-        if like.dense.embedder.tokenizer == self.dense.embedder.tokenizer:
+            if own.retriever == "hybrid" and (own.k1, own.b) == (other.k1, other.b):
+                self.__dict__["lexical"] = Bm25Index(self.corpus, own, like.lexical)
+        if like.dense.embedder.digest == self.dense.embedder.digest:
             self.dense.embedder = like.dense.embedder
 
     @cached_property
@@ -130,7 +131,7 @@ class HybridIndex:
         """The best score of each document for any of what is asked; 0 for all where there are no words to fuse."""
         if self.lexical is None:
             return np.zeros(len(shown))
-        best: Scores = np.max([self.lexical.score(one)[shown] for one in asked], axis=0)
+        best: Scores = np.max([self.lexical.score(one, shown)[shown] for one in asked], axis=0)
         return best
 
     def _cosines(self, rows: Vectors, shown: Positions) -> Floats:

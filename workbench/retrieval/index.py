@@ -8,6 +8,8 @@ from pydantic import Field, model_validator
 
 from workbench.core import Corpus, Document, Record, RetrievalError, digest_json
 from workbench.retrieval.analyzer import Analyzer
+from workbench.retrieval.cross_encoder import CrossEncoderSpec
+from workbench.retrieval.embed import EmbedSpec
 from workbench.retrieval.routing import Route
 from workbench.retrieval.view import ANYONE, View
 
@@ -23,7 +25,8 @@ class Hit(Record):
     parts: dict[str, float] = Field(default_factory=dict)
     """Where the score comes from: "bm25" (at least 0, unbounded) and "bm25_rank" if it shares a word with the
     query; "dense_similarity" (cosine, in [-1, 1]) and "dense_rank" from every index that has vectors. Ranks
-    begin at 1 and count all that the view shows. Where the spec asks for them: "feedback_similarity" (cosine with
+    begin at 1 and count all that the view shows. Where the spec asks for them: "cross_encoder" (its score) and
+    "first_score" (the one before it), "feedback_similarity" (cosine with
     the query moved by feedback, which then makes "dense_rank"), "fused" (the score before a learned ranker), and
     "passage_start" and "passage_end" (characters of the document's text that the vectors found)."""
 
@@ -58,12 +61,22 @@ class IndexSpec(Record):
     """How many of the first documents found move the query's vector towards them; 0 is none."""
     feedback_weight: float = Field(default=0.3, ge=0, le=1)
     """How far: 0 not at all, 1 all the way."""
+    expansion: int = Field(default=0, ge=0)
+    """How many words of the first documents found by words are looked for, too (RM3); 0 is none."""
+    expansion_documents: int = Field(default=10, ge=1)
+    """How many documents those words are taken from."""
+    expansion_weight: float = Field(default=0.5, ge=0, le=1)
+    """The share of the query's own words. Source of both defaults: Anserini, Rm3Reranker."""
     aspects: int = Field(default=0, ge=0)
     """The most sentences of a request of several that "hybrid" also looks for one by one; 0 looks for the whole."""
     ranker: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
     """The digest of a learned `Ranker` that orders the first `depth` of "hybrid" anew; empty is none."""
+    cross_encoder: CrossEncoderSpec | None = None
+    """The model of this disk that reads the first hits beside the query and orders them anew, after all else."""
     routes: tuple[Route, ...] = ()
     """What words of a query narrow the view to."""
+    embedding: EmbedSpec | None = None
+    """The provider's model that makes the vectors; None is the embedded one."""
 
     @model_validator(mode="after")
     def _overlap_is_less(self) -> "IndexSpec":
@@ -94,9 +107,9 @@ class Index(Protocol):
     def search(self, query: str, k: int, view: View = ANYONE) -> tuple[Hit, ...]:
         """The best k documents of a view, best first, ties by id; fewer if fewer match, none for a blank query.
 
-        "bm25" finds only documents that share a word with the query; the others rank every document. What the view
-        hides is taken out before anything is ranked, and moves no score but those of words: how rare a word is, is
-        counted over the whole corpus.
+        "bm25" finds only documents that share a word with the query or its expansion; the others rank every document.
+        What the view hides is taken out before anything is ranked, and moves no score but those of words: how rare a
+        word is, is counted over the whole corpus.
 
         Raises: RetrievalError if k is less than 1.
         """

@@ -44,7 +44,8 @@ class Judgment(Record):
     query: str = Field(min_length=1)
     relevant: dict[str, int]
     """Grades of documents by id; above 0 is relevant, and higher is more so."""
-    source: Literal["cases", "qrels", "review", "known_item"] = "qrels"
+    source: Literal["cases", "qrels", "review", "known_item", "written"] = "qrels"
+    """Who says so; "written" is a query that a language model wrote to a document."""
     confirmed: bool = True
     """Whether a person stands behind it; what is generated begins as False, and is not tuned by until it is True."""
     cluster: str = ""

@@ -15,14 +15,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core import Document, Record, RetrievalError, short
+from workbench.core import Document, Record, RetrievalError, digest_json, short
 from workbench.retrieval.analyzer import words_of
+from workbench.retrieval.embed import Encoder
+from workbench.retrieval.embed_probe import watched
 from workbench.retrieval.index import Hit, IndexSpec, checked
-from workbench.retrieval.live_draft import UNREAD, is_stale
+from workbench.retrieval.live_draft import UNREAD
 from workbench.retrieval.live_generation import Generation, open_generation
-from workbench.retrieval.live_manifest import MANIFEST, read_manifest
+from workbench.retrieval.live_manifest import MANIFEST, read_manifest, read_probe
 from workbench.retrieval.live_ranking import Asked, Ranked, rank_generation
-from workbench.retrieval.live_vectors import Encoder
 from workbench.retrieval.view import ANYONE, View
 
 _MICROSECONDS_PER_HOUR = 3_600_000_000
@@ -76,18 +77,28 @@ class LiveIndex:
         self._lock = threading.Lock()
         self._seen: tuple[int, int, int] | None = None
         self._generation: Generation | None = None
-        model = self.current().manifest.model
+        manifest = self.current().manifest
+        model, remote = manifest.model, manifest.spec.embedding
         if model and (encoder is None or encoder.digest != model):
+            wanted = short(model) if remote is None else f"{remote.model!r} ({remote.base_url}, {short(model)})"
             other = "no model" if encoder is None else f"model {short(encoder.digest)}"
             raise RetrievalError(
-                f"live index {str(folder)!r}: needs embedding model {short(model)}, and is opened with {other}; "
+                f"live index {str(folder)!r}: needs embedding model {wanted}, and is opened with {other}; "
                 "give the same one, or build the index again"
             )
+        if remote is not None and encoder is not None:
+            self.encoder = watched(encoder, remote, f"live index {str(folder)!r}", read_probe(folder))
 
     @property
     def spec(self) -> IndexSpec:
         """How documents are made searchable."""
         return self.current().manifest.spec
+
+    @property
+    def digest(self) -> str:
+        """What tells it from other live indexes: its name, how it finds, with which model. What it holds may change."""
+        manifest = self.current().manifest
+        return digest_json({"live": manifest.name, "spec": manifest.spec.digest, "model": manifest.model})
 
     def current(self) -> Generation:
         """The generation that is published now.
@@ -130,7 +141,8 @@ class LiveIndex:
         found = []
         for one in self.rank(generation, query, k, view):
             document = generation.document(one.spot)
-            found.append(Passage(hit=one.hit, document=document, stale=is_stale(document, now)))
+            stale = document.origin is not None and document.origin.is_stale(now)
+            found.append(Passage(hit=one.hit, document=document, stale=stale))
         return tuple(found)
 
     def rank(self, generation: Generation, query: str, k: int, view: View) -> list[Ranked]:

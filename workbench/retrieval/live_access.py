@@ -87,13 +87,13 @@ def read_columns(documents: Sequence[Document]) -> Columns:
     """
     numbers: dict[str, dict[tuple[str, Scalar], int]] = {}
     for document in documents:
-        for field, value in _fields(document):
+        for field, value in fields_of(document):
             seen = numbers.setdefault(field, {})
             seen.setdefault((type(value).__name__, value), len(seen))
     codes = np.full((len(numbers), len(documents)), ABSENT, dtype=np.int32)
     rows = {field: row for row, field in enumerate(sorted(numbers))}
     for place, document in enumerate(documents):
-        for field, value in _fields(document):
+        for field, value in fields_of(document):
             codes[rows[field], place] = numbers[field][type(value).__name__, value]
     columns = (Column(field=field, values=tuple(value for _, value in numbers[field])) for field in sorted(numbers))
     return Columns(tuple(columns), codes)
@@ -133,8 +133,11 @@ def write_access(writer: ArrayWriter, readers: Table, columns: Columns) -> None:
     writer.add("columns", columns.codes)
 
 
-def _fields(document: Document) -> Iterator[tuple[str, Scalar]]:
-    """What a condition can ask of a document. Its source, licence and trust hide metadata of the same names."""
+def fields_of(document: Document) -> Iterator[tuple[str, Scalar]]:
+    """What a condition can ask of a document. Its source, licence and trust hide metadata of the same names.
+
+    Raises: RetrievalError if a value is no finite number.
+    """
     origin = document.origin
     if origin is None:
         return

@@ -52,27 +52,8 @@ def read_time(document: Document) -> int:
     >>> read_time(Document(doc_id="a", text="", origin=origin))
     1000000
     """
-    if document.origin is None or not document.origin.read_at:
-        return UNREAD
-    try:
-        read = datetime.fromisoformat(document.origin.read_at)
-    except ValueError:
-        return UNREAD
-    return round((read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp() * 1_000_000)
-
-
-def is_stale(document: Document, now: datetime) -> bool:
-    """Whether a document has outlived its freshness rule; if it has one and says no time it was read at, it has.
-
-    >>> is_stale(Document(doc_id="a", text="no rule"), datetime.now(UTC))
-    False
-    """
-    if document.origin is None or document.origin.fresh_hours is None:
-        return False
-    read = read_time(document)
-    return read == UNREAD or (now - _EPOCH) - timedelta(microseconds=read) > timedelta(
-        hours=document.origin.fresh_hours
-    )
+    read = None if document.origin is None else document.origin.read_time
+    return UNREAD if read is None else round(read.timestamp() * 1_000_000)
 
 
 def digests(drafts: Sequence[Draft]) -> NDArray[np.uint64]:

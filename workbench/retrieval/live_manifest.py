@@ -1,6 +1,7 @@
 """The manifest of a live index: which segments make its current generation, and how the next one is published.
 
     manifest.json          the current generation; replaced by one atomic rename
+    probe.npy              what a provider's embedding model answered once, where the spec names one
     lock                   held by the one process that writes; the operating system frees it when that one dies
     segments/<name>/       immutable: documents.jsonl, arrays.bin, vectors (flat/), segment.json
     states/<name>.npz      immutable: what became of segments' documents after they were written
@@ -21,10 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from workbench.core import DataError, Record, RetrievalError, read_record, write_record
-from workbench.retrieval.index import IndexSpec
+from workbench.core import DataError, Record, RetrievalError, boundary, read_record, write_record
+from workbench.retrieval.index import IndexSpec, Vectors
 
-MANIFEST = "manifest.json"
+MANIFEST, PROBE = "manifest.json", "probe.npy"
 SEGMENTS, STATES = "segments", "states"
 
 
@@ -126,6 +127,24 @@ def read_state(folder: Path, name: str, key: str) -> NDArray[np.generic]:
     with np.load(folder / STATES / f"{name}.npz", allow_pickle=False) as states:
         values: NDArray[np.generic] = states[key]
     return values
+
+
+def write_probe(folder: Path, probe: Vectors) -> None:
+    """Keep what an embedding model answered once, and have it on the disk."""
+    with (folder / PROBE).open("wb") as file:
+        np.save(file, probe, allow_pickle=False)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_probe(folder: Path) -> Vectors:
+    """What an embedding model answered when the index was made.
+
+    Raises: RetrievalError if it can't be read.
+    """
+    with boundary(RetrievalError, f"live index {str(folder)!r}: file {PROBE!r}"):
+        probe: Vectors = np.load(folder / PROBE, allow_pickle=False)
+    return probe
 
 
 def sync_folder(folder: Path) -> None:

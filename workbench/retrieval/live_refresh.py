@@ -13,9 +13,18 @@ from itertools import islice
 from pathlib import Path
 
 from workbench.core import Corpus, Document, Record, RetrievalError
-from workbench.retrieval.index import IndexSpec
+from workbench.retrieval.index import IndexSpec, Vectors
 from workbench.retrieval.live import LiveIndex
-from workbench.retrieval.live_manifest import MANIFEST, SEGMENTS, STATES, Manifest, publish, remove_orphans, writing
+from workbench.retrieval.live_manifest import (
+    MANIFEST,
+    SEGMENTS,
+    STATES,
+    Manifest,
+    publish,
+    remove_orphans,
+    write_probe,
+    writing,
+)
 from workbench.retrieval.live_writer import Writer
 
 Progress = Callable[[int], object]
@@ -40,11 +49,13 @@ class Refreshed(Record):
     """The one that is published now."""
 
 
-def create_live(folder: Path, name: str, spec: IndexSpec, *, model: str = "") -> None:
+def create_live(folder: Path, name: str, spec: IndexSpec, *, model: str = "", probe: Vectors | None = None) -> None:
     """Make a live index without documents; `name` is its corpus's, `model` the digest of the encoder it is used with.
 
-    Raises: RetrievalError if there is one already, the spec asks for what only indexes in memory do, the model is
-        missing or not needed, or the disk refuses.
+    `probe` is that of a provider's model, by which it is known again.
+
+    Raises: RetrievalError if there is one already, the spec asks for what only indexes in memory do, the model or its
+        probe is missing or not needed, or the disk refuses.
     """
     if (folder / MANIFEST).exists():
         raise RetrievalError(f"live index {str(folder)!r}: is there already; refresh it, or choose another folder")
@@ -53,6 +64,7 @@ def create_live(folder: Path, name: str, spec: IndexSpec, *, model: str = "") ->
             f"live index {str(folder)!r}: retriever {spec.retriever!r} with model {model[:12]!r}; an index of words "
             "has no embedding model, every other names one"
         )
+    _check_model(folder, spec, model, probe)
     unknown = {"chunk", "feedback", "aspects", "ranker", "routes"} & spec.model_dump(exclude_defaults=True).keys()
     if unknown:
         raise RetrievalError(
@@ -65,6 +77,8 @@ def create_live(folder: Path, name: str, spec: IndexSpec, *, model: str = "") ->
     except OSError as cause:
         raise RetrievalError(f"live index {str(folder)!r}: can't be made: {cause}; choose another folder") from cause
     with writing(folder):
+        if probe is not None:
+            write_probe(folder, probe)
         publish(folder, Manifest(generation=0, name=name, spec=spec, model=model))
 
 
@@ -122,6 +136,20 @@ def compact(index: LiveIndex) -> None:
         writer = Writer(index)
         writer.rewrite()
         remove_orphans(index.folder, index.current().manifest)
+
+
+def _check_model(folder: Path, spec: IndexSpec, model: str, probe: Vectors | None) -> None:
+    if (spec.embedding is None) is not (probe is None):
+        raise RetrievalError(
+            f"live index {str(folder)!r}: a provider's model and nothing else has a probe; give that of the model "
+            "that the spec names"
+        )
+    if spec.embedding is not None and (spec.embedding.identity != model or spec.retriever == "bm25"):
+        raise RetrievalError(
+            f"live index {str(folder)!r}: its spec names embedding model {spec.embedding.model!r} "
+            f"({spec.embedding.base_url}) with retriever {spec.retriever!r}, and was given model {model[:12]!r}; give "
+            "the one that it names"
+        )
 
 
 def _batches(documents: Iterable[Document]) -> Iterator[list[Document]]:

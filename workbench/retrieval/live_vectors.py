@@ -6,9 +6,8 @@ are first used, so that a merged segment holds the same bits as one that is buil
 
 import os
 import threading
-from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,20 +20,6 @@ from workbench.retrieval.live_manifest import sync_folder
 Halves = NDArray[np.float16]
 FEWEST = 4_096
 """Documents from which on a segment has a flat index."""
-
-
-class Encoder(Protocol):
-    """A model that turns texts into vectors of length 1."""
-
-    @property
-    def digest(self) -> str:
-        """What tells it from other models: vectors of two can't be compared."""
-
-    def embed(self, texts: Sequence[str], *, most_tokens: int) -> Vectors:
-        """A row for each text."""
-
-    def embed_query(self, query: str) -> Vectors:
-        """The one row of a query."""
 
 
 class Near(NamedTuple):

@@ -10,16 +10,30 @@ URL-quoted or in base64. What can't be redacted is dropped, never passed through
 """
 
 from workbench.safety.environment import encodings, environment_secrets
+from workbench.safety.hidden import unveil
+from workbench.safety.labels import UNKNOWN, USER, Confidentiality, Integrity, Label, escape, join, label_of, level
+from workbench.safety.pseudonyms import Pseudonyms
 from workbench.safety.recognisers import RECOGNISERS, Recogniser
 from workbench.safety.redaction import DROPPED, Redactor, redact, redact_json
 
 __all__ = [
     "DROPPED",
     "RECOGNISERS",
+    "UNKNOWN",
+    "USER",
+    "Confidentiality",
+    "Integrity",
+    "Label",
+    "Pseudonyms",
     "Recogniser",
     "Redactor",
     "encodings",
     "environment_secrets",
+    "escape",
+    "join",
+    "label_of",
+    "level",
     "redact",
     "redact_json",
+    "unveil",
 ]

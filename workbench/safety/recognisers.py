@@ -5,6 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
+from workbench.safety.national_ids import BY_WORD, is_national_id, pattern_by_form, pattern_by_word, valid
+from workbench.safety.pseudonyms import Pseudonyms
+
 _LETTERS = r"[A-Za-z0-9_-]"
 
 # Prefixes by which providers mark their own keys. Source: the providers' public documentation of token formats.
@@ -125,6 +128,15 @@ def is_phone(text: str) -> bool:
     return 9 <= sum(letter.isdigit() for letter in text) <= 15  # E.164 allows no more than 15
 
 
+def is_local_phone(text: str) -> bool:
+    """True if the text has as many digits as a number within a country: 8 to 15. A date is none.
+
+    >>> is_local_phone("020 7946 0958"), is_local_phone("2026-11-22"), is_local_phone("555-0132")
+    (True, False, False)
+    """
+    return not re.match(r"\d{4}-\d\d-\d\d", text) and 8 <= sum(letter.isdigit() for letter in text) <= 15
+
+
 @dataclass(frozen=True)
 class Recogniser:
     """One kind of thing that must not leave: how to see it, how to be sure, what stands there instead."""
@@ -149,15 +161,19 @@ class Recogniser:
                 return True
         return not self.hints
 
-    def replace(self, text: str) -> str:
-        """The text with everything recognised replaced by the kind in square brackets."""
-        return self.compiled.sub(self._mark, text)
+    def replace(self, text: str, pseudonyms: Pseudonyms | None = None) -> str:
+        """The text with everything recognised replaced by the kind in square brackets, and a person's pseudonym."""
 
-    def _mark(self, match: re.Match[str]) -> str:
-        kept = match.groupdict().get("keep") or ""
-        if self.sure is not None and not self.sure(match[0]):
-            return match[0]
-        return f"{kept}[{self.kind}]"
+        def mark(match: re.Match[str]) -> str:
+            kept = match.groupdict().get("keep") or ""
+            found = match[0][len(kept) :]
+            if self.sure is not None and not self.sure(found):
+                return match[0]
+            if pseudonyms is None or self.kind == "secret":
+                return f"{kept}[{self.kind}]"
+            return f"{kept}[{self.kind}:{pseudonyms.of(self.kind, found)}]"
+
+        return self.compiled.sub(mark, text)
 
 
 # In order: a later one sees what earlier ones left. Where a pattern can, it begins with the characters it wants and
@@ -206,5 +222,25 @@ RECOGNISERS: tuple[Recogniser, ...] = (
         (),
         is_card,
     ),
+    *(
+        Recogniser("national-id", pattern_by_word(words, form), hints, valid(*names))
+        for words, hints, form, names, _ in BY_WORD
+    ),
+    Recogniser("national-id", pattern_by_form(), (), is_national_id),
     Recogniser("phone", r"(?<![\w+])\+[1-9](?:[ .()/-]{0,2}\d){7,16}(?!\w)", ("+",), is_phone),
+    # A North American number by its form: area and exchange never begin with 0 or 1. Source: NANPA.
+    Recogniser(
+        "phone",
+        r"(?<![\w.+-])(?:\([2-9]\d\d\) ?[2-9]\d\d[-. ]|[2-9]\d\d(?P<dot>[-.])[2-9]\d\d(?P=dot))\d{4}(?![\w]|[.-]\d)",
+        ("-", "."),
+    ),
+    Recogniser("phone", r"(?<![\w.+-])00[1-9]\d{0,2}[ -]\d(?:[ -]?\d){5,12}(?![\w]|[.-]\d)", ("00",)),
+    # Any other only where a word says that it is one.
+    Recogniser(
+        "phone",
+        r"(?i)(?P<keep>\b(?:tel(?:[ée]phone|efon[oe]?|\.)?|phone|mobile|mobil|cell|fax|handy|whatsapp|sms)\b[^\n\d(\[]{0,16})"
+        r"\(?\d(?:[ ./()-]{0,2}\d){7,14}(?!\w)",
+        ("tel", "tél", "phone", "mobil", "cell", "fax", "handy", "whatsapp", "sms"),
+        is_local_phone,
+    ),
 )

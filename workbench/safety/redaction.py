@@ -9,6 +9,8 @@ from pydantic import JsonValue
 
 from workbench.core import DataError, boundary
 from workbench.safety.environment import encodings
+from workbench.safety.hidden import unveil
+from workbench.safety.pseudonyms import Pseudonyms
 from workbench.safety.recognisers import RECOGNISERS, SECRET_NAME
 
 DROPPED = "[dropped: could not be redacted]"
@@ -28,6 +30,9 @@ class Redactor:
 
     secrets: tuple[str, ...] = ()
     """Values that must not leave, in any common encoding, whatever they look like."""
+
+    pseudonyms: Pseudonyms | None = None
+    """Whether, and for which tenant, personal data leaves a pseudonym: [e-mail:k5mwq2...] for [e-mail]."""
 
     @cached_property
     def _forms(self) -> tuple[str, ...]:
@@ -65,13 +70,16 @@ class Redactor:
         return self._replace_short(text) if len(text) <= _SHORT else self._replace_any(text)
 
     def _replace_any(self, text: str) -> str:
+        return unveil(self._replace_plain(text), self._replace_plain)
+
+    def _replace_plain(self, text: str) -> str:
         for form in self._forms:
             if form in text:
                 text = text.replace(form, "[secret]")
         lowered = text.lower()
         for recogniser in RECOGNISERS:
             if recogniser.possible(lowered):
-                text = recogniser.replace(text)
+                text = recogniser.replace(text, self.pseudonyms)
         return text
 
     def _walk(self, value: JsonValue, levels: int) -> JsonValue:

@@ -12,7 +12,8 @@ wrong inside is for the log; a caller needs something stable to act on.
 """
 
 from workbench.serving.app import create_app, view_package
+from workbench.serving.callers import Callers, add_caller
 from workbench.serving.isolated import LAB, answer_without_lab
-from workbench.serving.server import serve
+from workbench.serving.server import Access, serve
 
-__all__ = ["LAB", "answer_without_lab", "create_app", "serve", "view_package"]
+__all__ = ["LAB", "Access", "Callers", "add_caller", "answer_without_lab", "create_app", "serve", "view_package"]

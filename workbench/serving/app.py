@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect
 
 from workbench.packaging import LoadedPackage, PackageInfo, PackageView, require_pass
 from workbench.serving.bodies import read_request
+from workbench.serving.callers import Caller, Callers
 from workbench.serving.desk import Desk
 from workbench.serving.problems import Refused, respond, respond_http, trace_id
 from workbench.serving.runs import RunStore
@@ -22,8 +23,11 @@ _BODY_SECONDS = 10.0
 """Longest a body may take to arrive."""
 
 
-def create_app(package: LoadedPackage, *, runs_db: Path) -> FastAPI:
+def create_app(package: LoadedPackage, *, runs_db: Path, callers: Callers | None = None) -> FastAPI:
     """A server of one package; its runs are kept in `runs_db`.
+
+    Answers rest on what the caller may read, by the key in the header Authorization. Without `callers` nobody is known,
+    and each answer rests on what everyone may read.
 
     Raises: GateNotPassed if the package has neither a passing verdict nor an override; PackageError if the run store
     can't be opened.
@@ -38,7 +42,7 @@ def create_app(package: LoadedPackage, *, runs_db: Path) -> FastAPI:
         await asyncio.to_thread(desk.close)
 
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan, redirect_slashes=False)
-    _add_runs(app, desk)
+    _add_runs(app, desk, callers)
     _add_health(app, desk)
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(HTTPException, _http)
@@ -61,24 +65,28 @@ def view_package(info: PackageInfo) -> PackageView:
     )
 
 
-def _add_runs(app: FastAPI, desk: Desk) -> None:
+def _add_runs(app: FastAPI, desk: Desk, callers: Callers | None) -> None:
+    def asking(request: Request) -> Caller | None:
+        return None if callers is None else callers.recognise(request.headers.get("authorization"))
+
     @app.post("/v1/runs")
     async def create_run(request: Request) -> Response:
         """Answer one request."""
+        caller = asking(request)
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             raise Refused("unsupported_media_type")
         key = request.headers.get("idempotency-key")
         if key is not None and not _KEY.fullmatch(key):
             raise Refused("invalid_idempotency_key")
         text = read_request(await _body(request, desk.package.limits.most_body_bytes), desk.package.limits)
-        view, new = await desk.run(text, key=key, trace_id=trace_id(request))
+        view, new = await desk.run(text, key=key, trace_id=trace_id(request), caller=caller)
         headers = {"Location": f"/v1/runs/{view.run_id}"}
         return JSONResponse(view.model_dump(mode="json"), status_code=201 if new else 200, headers=headers)
 
     @app.get("/v1/runs/{run_id}")
-    async def read_run(run_id: str) -> Response:
-        """A run of before."""
-        return JSONResponse((await desk.find(run_id)).model_dump(mode="json"))
+    async def read_run(run_id: str, request: Request) -> Response:
+        """A run of before, for who asked it."""
+        return JSONResponse((await desk.find(run_id, asking(request))).model_dump(mode="json"))
 
 
 def _add_health(app: FastAPI, desk: Desk) -> None:

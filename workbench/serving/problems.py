@@ -39,14 +39,16 @@ def trace_id(request: Request) -> str:
 
 
 def respond(request: Request, refused: Refused) -> JSONResponse:
-    """The problem of a refusal as a response. Source: RFC 9457."""
+    """The problem of a refusal as a response. Sources: RFC 9457; RFC 6750 for what a 401 asks for."""
     told = problem(refused.code, trace_id(request), run_id=refused.run_id, reasons=refused.reasons)
-    retry = _RETRY_AFTER.get(refused.code)
+    headers = {"Retry-After": _RETRY_AFTER[refused.code]} if refused.code in _RETRY_AFTER else {}
+    if told.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
     return JSONResponse(
         told.model_dump(mode="json", exclude_defaults=True),
         status_code=told.status,
         media_type="application/problem+json",
-        headers={} if retry is None else {"Retry-After": retry},
+        headers=headers,
     )
 
 

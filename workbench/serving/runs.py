@@ -15,15 +15,18 @@ KEPT_RUNS = 10_000
 _TABLES = """
 CREATE TABLE IF NOT EXISTS runs (
   seq INTEGER PRIMARY KEY AUTOINCREMENT, run_id TEXT NOT NULL UNIQUE, idempotency_key TEXT UNIQUE,
-  body TEXT NOT NULL, started TEXT NOT NULL, view TEXT NOT NULL, status TEXT NOT NULL);
+  body TEXT NOT NULL, started TEXT NOT NULL, view TEXT NOT NULL, status TEXT NOT NULL, owner TEXT NOT NULL DEFAULT '');
 """
+_OWNER = "ALTER TABLE runs ADD COLUMN owner TEXT NOT NULL DEFAULT ''"
+"""For stores of earlier versions."""
 
 
 class RunStore:
     """Runs in one SQLite file of one server; safe under threads.
 
     Requests are not kept, only their digests. A run that a stopped server left open has failed: nothing works
-    on it any more. A failed run frees its idempotency key, so that a caller may try again.
+    on it any more. A run belongs to who asked it, and so does an idempotency key. A failed run frees its key, so that
+    a caller may try again.
     """
 
     def __init__(self, path: Path) -> None:
@@ -38,6 +41,8 @@ class RunStore:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
             self._db.executescript(_TABLES)
+            if "owner" not in {row[1] for row in self._db.execute("PRAGMA table_info(runs)")}:
+                self._db.execute(_OWNER)
             for (text,) in self._db.execute("SELECT view FROM runs WHERE status = 'running'").fetchall():
                 view = RunView.model_validate_json(text)
                 self.finish(view.model_copy(update={"status": "failed", "problem": "interrupted"}))
@@ -51,18 +56,20 @@ class RunStore:
         with self._lock:
             self._db.close()
 
-    def begin(self, view: RunView, *, key: str | None, body: str) -> RunView:
-        """Keep a run that begins now; the earlier run if the idempotency key has one.
+    def begin(self, view: RunView, *, key: str | None, body: str, owner: str = "") -> RunView:
+        """Keep a run that begins now; the earlier run if the owner's idempotency key has one.
 
-        `body` is the digest of what was asked.
+        `body` is the digest of what was asked; `owner` is who asked, empty for whoever is not known.
         Raises: Refused if the key was used with another body.
         """
+        # A key holds no space, so no two owners can have one key in common.
+        key = f"{owner} {key}" if key is not None and owner else key
         with self._lock:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 earlier = self._earlier(key, body)
                 if earlier is None:
-                    self._insert(view, key, body)
+                    self._insert(view, key, body, owner)
                 self._db.execute("COMMIT")
             except BaseException:
                 self._db.execute("ROLLBACK")
@@ -78,10 +85,11 @@ class RunStore:
                 (view.model_dump_json(), view.status, view.status, view.run_id),
             )
 
-    def find(self, run_id: str) -> RunView | None:
-        """The run of that id, or None if there is none, or it was forgotten."""
+    def find(self, run_id: str, owner: str = "") -> RunView | None:
+        """An owner's run of that id, or None if there is none, or it was forgotten."""
         with self._lock:
-            row = self._db.execute("SELECT view FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+            found = self._db.execute("SELECT view FROM runs WHERE run_id = ? AND owner = ?", (run_id, owner))
+            row = found.fetchone()
         return None if row is None else RunView.model_validate_json(row[0])
 
     def _earlier(self, key: str | None, body: str) -> RunView | None:
@@ -92,10 +100,10 @@ class RunStore:
             raise Refused("idempotency_conflict")
         return RunView.model_validate_json(row[0])
 
-    def _insert(self, view: RunView, key: str | None, body: str) -> None:
+    def _insert(self, view: RunView, key: str | None, body: str, owner: str) -> None:
         started = datetime.now(UTC).isoformat(timespec="milliseconds")
         cursor = self._db.execute(
-            "INSERT INTO runs VALUES (NULL,?,?,?,?,?,?)",
-            (view.run_id, key, body, started, view.model_dump_json(), view.status),
+            "INSERT INTO runs VALUES (NULL,?,?,?,?,?,?,?)",
+            (view.run_id, key, body, started, view.model_dump_json(), view.status, owner),
         )
         self._db.execute("DELETE FROM runs WHERE seq <= ?", ((cursor.lastrowid or 0) - KEPT_RUNS,))

@@ -22,10 +22,11 @@ os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
 
 from workbench.tracking.answers import Answered, read_answers
 from workbench.tracking.kpis import log_kpis, log_page
+from workbench.tracking.live import LiveRuns
 from workbench.tracking.outcome import log_outcome
 from workbench.tracking.page import render_run_page
 from workbench.tracking.plots import Mark, draw_front, draw_operating_curve, draw_report
-from workbench.tracking.records import DataLog, ExperimentLog, Outcome, PromptLog, RunLog, describe_data
+from workbench.tracking.records import DataLog, ExperimentLog, LiveRun, Look, Outcome, PromptLog, RunLog, describe_data
 from workbench.tracking.registry import register_package, register_prompt
 from workbench.tracking.reviews import ReviewQueue, read_reviews, send_for_review
 from workbench.tracking.runs import RUNS, finish, log_experiment, log_run, read_runs
@@ -38,6 +39,9 @@ __all__ = [
     "Answered",
     "DataLog",
     "ExperimentLog",
+    "LiveRun",
+    "LiveRuns",
+    "Look",
     "Mark",
     "Outcome",
     "PromptLog",

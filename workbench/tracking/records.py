@@ -52,7 +52,32 @@ class RunLog(Record):
     """Everything that measuring this agent cost, from the ledger."""
     data: tuple[DataLog, ...] = ()
     texts: dict[str, str] = Field(default_factory=dict)
-    """File name to content, kept beside the run: its prompt, what differs from the start's, why it was dropped."""
+    """File name to content, kept beside the run: its prompt, what differs from the start's."""
+    tags: dict[str, str] = Field(default_factory=dict)
+    """What runs are filtered by: how it ended, why it was dropped."""
+
+
+class LiveRun(Record):
+    """One agent while it is measured: the same agent's run in an execution is the same each time."""
+
+    log: RunLog
+    """What is known of it; `texts` are only read when it is first seen."""
+    step: int
+    """Cases it has met."""
+    metrics: dict[str, float]
+    """At that step."""
+    ended: bool = False
+
+
+class Look(Record):
+    """An execution at one moment."""
+
+    step: int
+    """Calls that were charged so far."""
+    metrics: dict[str, float]
+    """At that step."""
+    runs: tuple[LiveRun, ...] = ()
+    """Those that have something to tell."""
 
 
 class Outcome(Record):

@@ -101,9 +101,14 @@ def find_place(store: Store, run_id: str) -> Place | None:
 def insert_run(store: Store, place: Place, rows: RunRows) -> None:
     """Write a run in the experiment of `place`, all of it or nothing."""
     with store.rows.ManagedSessionMaker(read_only=False) as session:
-        for table, content in (*_own(place, rows), *_inputs(session, place, rows)):
-            if content:
-                session.execute(sqlalchemy.insert(table), content)
+        insert_rows(session, place, rows)
+
+
+def insert_rows(session: Session, place: Place, rows: RunRows) -> None:
+    """Write a run as part of a larger transaction."""
+    for table, content in (*_own(place, rows), *_inputs(session, place, rows)):
+        if content:
+            session.execute(sqlalchemy.insert(table), content)
 
 
 def write_artifacts(location: str, files: Mapping[str, bytes]) -> None:
@@ -123,22 +128,51 @@ def set_tag(store: Store, run_id: str, name: str, value: str) -> None:
 
 def add_rows(store: Store, run_id: str, start: int, metrics: Mapping[str, float], tags: Mapping[str, str]) -> None:
     """Add metrics, taken at `start`, and tags to a run, in place of those of the same names."""
-    points, _, marks = _checked(_points(metrics, start), [], [RunTag(name, value) for name, value in tags.items()])
     with store.rows.ManagedSessionMaker(read_only=False) as session:
-        for table, content in _measured(run_id, points, marks):
-            if content:
-                names, column = [str(row["key"]) for row in content], table.c.key
-                old = sqlalchemy.delete(table).where(table.c.run_uuid == run_id, column.in_(names))
-                session.execute(old)
-                session.execute(sqlalchemy.insert(table), content)
+        set_rows(session, run_id, points_of(metrics, start), tags)
 
 
 def close_run(store: Store, run_id: str, status: str, end: int) -> bool:
     """Set a run's status and end, in milliseconds since 1970; False if there is no such run."""
+    with store.rows.ManagedSessionMaker(read_only=False) as session:
+        return set_run(session, run_id, status, end=end)
+
+
+def set_run(session: Session, run_id: str, status: str, *, end: int | None) -> bool:
+    """Set a run's status and end, None while it goes on; False if there is no such run."""
     runs = SqlRun.__table__
     change = sqlalchemy.update(runs).where(runs.c.run_uuid == run_id).values(status=status, end_time=end)
-    with store.rows.ManagedSessionMaker(read_only=False) as session:
-        return int(session.connection().execute(change).rowcount) == 1
+    return int(session.connection().execute(change).rowcount) == 1
+
+
+def set_rows(session: Session, run_id: str, metrics: Sequence[Metric], tags: Mapping[str, str]) -> None:
+    """Add metrics and tags to a run, in place of those of the same names with all their earlier values."""
+    points, _, marks = _checked([*metrics], [], [RunTag(name, value) for name, value in tags.items()])
+    for table, content in _measured(run_id, points, marks):
+        _replace(session, table, run_id, content)
+
+
+def follow(session: Session, run_id: str, metrics: Sequence[Metric]) -> None:
+    """Add a further value of each metric to a run; the earlier ones stay as its history."""
+    points, _, _ = _checked([*metrics], [], [])
+    (history, values), (latest, _), _ = _measured(run_id, points, [])
+    if values:
+        session.execute(sqlalchemy.insert(history).prefix_with("OR IGNORE"), values)
+        _replace(session, latest, run_id, values)
+
+
+def forget(session: Session, run_id: str, tags: Sequence[str] = ()) -> None:
+    """Take all metrics from a run, and the tags of these names."""
+    for table in (SqlMetric.__table__, SqlLatestMetric.__table__):
+        session.execute(sqlalchemy.delete(table).where(table.c.run_uuid == run_id))
+    session.execute(sqlalchemy.delete(SqlTag.__table__).where(SqlTag.run_uuid == run_id, SqlTag.key.in_(tags)))
+
+
+def _replace(session: Session, table: sqlalchemy.Table, run_id: str, content: list[Row]) -> None:
+    if content:
+        names = [str(row["key"]) for row in content]
+        session.execute(sqlalchemy.delete(table).where(table.c.run_uuid == run_id, table.c.key.in_(names)))
+        session.execute(sqlalchemy.insert(table), content)
 
 
 def _checked(
@@ -152,7 +186,7 @@ def _checked(
 
 def _own(place: Place, rows: RunRows) -> Content:
     points, params, tags = _checked(
-        _points(rows.metrics, rows.start),
+        points_of(rows.metrics, rows.start),
         [Param(name, value) for name, value in rows.params.items()],
         [RunTag(name, value) for name, value in {**_SOURCE, **rows.tags, "mlflow.runName": rows.name}.items()],
     )
@@ -161,13 +195,16 @@ def _own(place: Place, rows: RunRows) -> Content:
     yield from _measured(rows.run_id, points, tags)
 
 
-def _points(metrics: Mapping[str, float], start: int) -> list[Metric]:
-    return [Metric(name, float(value), start, 0) for name, value in metrics.items()]
+def points_of(metrics: Mapping[str, float], at: int, step: int = 0) -> list[Metric]:
+    """Metrics as taken at a time, in milliseconds since 1970, and a step."""
+    return [Metric(name, float(value), at, step) for name, value in metrics.items()]
 
 
 def _measured(run_id: str, points: Sequence[Metric], tags: Sequence[RunTag]) -> Content:
-    mine: Row = {"run_uuid": run_id, "step": 0, "is_nan": False}
-    values = [mine | {"key": one.key, "value": one.value, "timestamp": one.timestamp} for one in points]
+    mine: Row = {"run_uuid": run_id, "is_nan": False}
+    values = [
+        mine | {"key": one.key, "value": one.value, "timestamp": one.timestamp, "step": one.step} for one in points
+    ]
     yield SqlMetric.__table__, values
     yield SqlLatestMetric.__table__, values
     yield SqlTag.__table__, [{"run_uuid": run_id, "key": tag.key, "value": tag.value} for tag in tags]

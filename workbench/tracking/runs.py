@@ -13,7 +13,16 @@ from workbench.core import SPLITS, TrackingError, boundary, canonical_json, dige
 from workbench.tracking import page
 from workbench.tracking.measures import flatten, ledger_metrics, ledger_tags, report_metrics, report_tags
 from workbench.tracking.records import ExperimentLog, RunLog
-from workbench.tracking.rows import Place, RunRows, close_run, find_place, find_run, insert_run, write_artifacts
+from workbench.tracking.rows import (
+    Place,
+    RunRows,
+    add_rows,
+    close_run,
+    find_place,
+    find_run,
+    insert_run,
+    write_artifacts,
+)
 from workbench.tracking.store import Store
 
 RUNS = pl.Schema(
@@ -32,6 +41,9 @@ RUNS = pl.Schema(
 )
 """A row for each metric of each run; null are the bounds where there is no interval, and an execution's parent."""
 
+PARENT = "mlflow.parentRunId"
+LIVE = {"followed": "yes"}
+"""The tag of runs that were shown before they ended."""
 _SUFFIXES = ("_low", "_high")
 
 
@@ -50,40 +62,37 @@ def log_experiment(store: Store, log: ExperimentLog) -> str:
             run_id=uuid.uuid4().hex,
             name=f"{clean.name} seed {clean.seed} {short(log.digest)}",
             status="RUNNING",
-            start=_now(),
+            start=now(),
             tags={**marks, "mlflow.note.content": clean.question},
             params=flatten(_settings(clean)),
             data=clean.data,
         )
-        return _write(store, _experiment(store, clean), rows, clean.model_dump(mode="json"))
+        return write(store, _experiment(store, clean), rows, clean.model_dump(mode="json"))
 
 
 def log_run(store: Store, parent: str, log: RunLog) -> str:
     """Log what was measured of one agent as a run inside an execution; its id. The same log twice is one run.
 
+    A run that was followed while it was measured becomes that run.
     Raises: TrackingError if the store refuses or does not know `parent`.
     """
     clean = store.clean(log)
     with boundary(TrackingError, f"run {log.name!r}: can't be logged"), store.lock:
-        marks = {"digest": _identity(log), "mlflow.parentRunId": parent}
+        marks = {"digest": _identity(log), PARENT: parent}
         found = find_run(store, marks, finished=True)  # what began and never ended was written by an earlier version
         if found is not None:
             return found
+        live = find_run(store, {PARENT: parent, "agent_digest": log.agent_digest, **LIVE, "role": log.role})
+        if live is not None:
+            metrics, tags = measured(clean)
+            add_rows(store, live, now(), metrics, {**tags, **marks})
+            close_run(store, live, "FINISHED", now())
+            return live
         place = find_place(store, parent)
         if place is None:
             raise TrackingError(f"run {log.name!r}: its execution {parent!r} was never logged; log it first")
-        metrics, tags = _measured(clean)
-        rows = RunRows(
-            run_id=uuid.uuid4().hex,
-            name=clean.name,
-            status="FINISHED",
-            start=_now(),
-            tags={**marks, "role": clean.role, "agent_digest": clean.agent_digest, **tags},
-            params=flatten(clean.params),
-            metrics=metrics,
-            data=clean.data,
-        )
-        return _write(store, place, rows, clean.params, clean.texts)
+        rows = rows_of(clean, parent, "FINISHED", marks)
+        return write(store, place, rows, clean.params, clean.texts)
 
 
 def finish(store: Store, run_id: str, *, failed: bool = False) -> None:
@@ -92,7 +101,7 @@ def finish(store: Store, run_id: str, *, failed: bool = False) -> None:
     Raises: TrackingError if the store does not know it.
     """
     with boundary(TrackingError, f"run {run_id!r}: can't be closed"):
-        if not close_run(store, run_id, "FAILED" if failed else "FINISHED", _now()):
+        if not close_run(store, run_id, "FAILED" if failed else "FINISHED", now()):
             raise TrackingError(f"run {run_id!r}: was never logged; log it before it is closed")
 
 
@@ -114,7 +123,23 @@ def _identity(log: RunLog) -> str:
     return digest_json([log.name, log.role, log.agent_digest, *(report.run_digest for report in log.reports)])
 
 
-def _measured(log: RunLog) -> tuple[dict[str, float], dict[str, str]]:
+def rows_of(log: RunLog, parent: str, status: str, marks: Mapping[str, str]) -> RunRows:
+    """A new run inside an execution, with the tags that it is found by."""
+    metrics, tags = measured(log)
+    return RunRows(
+        run_id=uuid.uuid4().hex,
+        name=log.name,
+        status=status,
+        start=now(),
+        tags={**marks, PARENT: parent, "role": log.role, "agent_digest": log.agent_digest, **tags},
+        params=flatten(log.params),
+        metrics=metrics,
+        data=log.data,
+    )
+
+
+def measured(log: RunLog) -> tuple[dict[str, float], dict[str, str]]:
+    """The metrics and tags of what is known of an agent."""
     metrics: dict[str, float] = {}
     tags: dict[str, str] = {}
     for report in sorted(log.reports, key=lambda report: SPLITS.index(report.split), reverse=True):  # test first
@@ -123,7 +148,7 @@ def _measured(log: RunLog) -> tuple[dict[str, float], dict[str, str]]:
     if log.usage:
         metrics |= ledger_metrics(log.usage)
         tags |= ledger_tags(log.usage)
-    return metrics, tags | {"mlflow.note.content": page.note_run(log)}
+    return metrics, tags | log.tags | {"mlflow.note.content": page.note_run(log)}
 
 
 def _rows(run: Run) -> list[tuple[str | float | None, ...]]:
@@ -133,7 +158,7 @@ def _rows(run: Run) -> list[tuple[str | float | None, ...]]:
         for name in sorted(metrics)
         if not any(name.endswith(s) and name.removesuffix(s) in metrics for s in _SUFFIXES)
     ]
-    head = (run.info.run_id, tags.get("mlflow.parentRunId"), run.info.run_name, tags.get("role"))
+    head = (run.info.run_id, tags.get(PARENT), run.info.run_name, tags.get("role"))
     marks = (tags.get("agent_digest"), tags.get("verdict"))
     return [
         (*head, *marks, name, metrics[name], metrics.get(f"{name}_low"), metrics.get(f"{name}_high")) for name in names
@@ -150,17 +175,18 @@ def _experiment(store: Store, log: ExperimentLog) -> Place:
     return Place(int(created), location)
 
 
-def _write(
+def write(
     store: Store, place: Place, rows: RunRows, spec: JsonValue, texts: Mapping[str, str] = MappingProxyType({})
 ) -> str:
-    """The artifacts first: whoever finds the run finds it whole."""
+    """Write a new run; its id. The artifacts come first: whoever finds the run finds it whole."""
     files = {name: text.encode() for name, text in texts.items()}
     write_artifacts(place.artifacts(rows.run_id), {"spec.json": canonical_json(spec) + b"\n", **files})
     insert_run(store, place, rows)
     return rows.run_id
 
 
-def _now() -> int:
+def now() -> int:
+    """Milliseconds since 1970."""
     return int(time.time() * 1000)
 
 

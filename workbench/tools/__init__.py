@@ -1,0 +1,67 @@
+"""What an agent may do, who allowed it, and what happened: the one gate that every tool runs behind.
+
+Open it to let an agent act: `declare` a typed function with its `Facts`, write Cedar policies, and call it through
+`Gate(tools, policy, State(path), audit).call(call)`, which gives a `Result` whatever happens. `policy.py` is the one
+door of cedarpy, with `policy_slices.py`.
+
+Why one gate: a check that stands beside the call can be left out. Why it fails closed: each stage that can't say yes
+says no, and a stage that raises can't say yes. Why a journal under keys made of what an action is: a run that goes on
+elsewhere must find what was done. Why approvals are held here and sealed: what a client carries, a client can forge.
+Rates, calls at once and breakers are limited for each process; journal, approvals and the kill switch are shared by
+all processes of one state file.
+"""
+
+from workbench.tools.approvals import Approval, Approvals, Question
+from workbench.tools.audit_keys import AuditKeys, open_keys
+from workbench.tools.audit_line import AuditLine
+from workbench.tools.audit_log import LOG, ChainedLog
+from workbench.tools.audit_reading import Verified, read, verify
+from workbench.tools.call import AuditEntry, Call, Caller, Decision, Result
+from workbench.tools.errors import NotDone, ToolError, Unusable
+from workbench.tools.facts import Effect, Facts, Idempotency
+from workbench.tools.gate import Gate
+from workbench.tools.journal import Action, Journal, action_key
+from workbench.tools.passage import AuditLog
+from workbench.tools.policy import Policy, read_policy
+from workbench.tools.state import State
+from workbench.tools.switch import Position, Switch
+from workbench.tools.tool import Attempt, Reconciled, Tool, declare
+
+__all__ = [
+    "LOG",
+    "Action",
+    "Approval",
+    "Approvals",
+    "Attempt",
+    "AuditEntry",
+    "AuditKeys",
+    "AuditLine",
+    "AuditLog",
+    "Call",
+    "Caller",
+    "ChainedLog",
+    "Decision",
+    "Effect",
+    "Facts",
+    "Gate",
+    "Idempotency",
+    "Journal",
+    "NotDone",
+    "Policy",
+    "Position",
+    "Question",
+    "Reconciled",
+    "Result",
+    "State",
+    "Switch",
+    "Tool",
+    "ToolError",
+    "Unusable",
+    "Verified",
+    "action_key",
+    "declare",
+    "open_keys",
+    "read",
+    "read_policy",
+    "verify",
+]

@@ -1,0 +1,118 @@
+"""One call on its way through a gate: what is known of it so far, and what the audit log is told."""
+
+import json
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Literal, Protocol
+
+from pydantic import JsonValue
+
+from workbench.core import WorkbenchError, canonical_json, digest_bytes
+from workbench.safety import DROPPED, Label, Redactor
+from workbench.tools.call import AuditEntry, Call, Decision, Kind, Result
+from workbench.tools.errors import ToolError
+from workbench.tools.flow import Flow
+from workbench.tools.tool import Tool
+
+GATE = Label(integrity="trusted", confidentiality="public", sources=("gate",))
+"""Of what the gate itself says."""
+
+
+class AuditLog(Protocol):
+    """Where a gate writes down what is about to happen, and what happened."""
+
+    def append(self, entry: AuditEntry) -> None:
+        """Keep the entry for good. Raises whatever it likes if it is not kept, which stops the call."""
+
+
+class Stop(ToolError):
+    """The way ends here."""
+
+    def __init__(self, kind: Kind, code: str, message: str, *, approval_id: str = "") -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.code = code
+        self.approval_id = approval_id
+
+
+@dataclass
+class Passage:
+    """A call on its way. What is not known yet has the careful value."""
+
+    call: Call
+    """With arguments of its own, which nobody else can change."""
+    redactor: Redactor
+    clock: Callable[[], float]
+    arguments_digest: str = ""
+    redacted: str = DROPPED
+    tool: Tool | None = None
+    flow: Flow | None = None
+    decision: Decision = field(default_factory=lambda: Decision(judgement="denied"))
+    approval_id: str = ""
+    call_id: str = field(default_factory=lambda: secrets.token_hex(12))
+    attempt: int = 0
+    started: bool = False
+    """Whether the tool may have begun: from here on nobody may say that nothing happened."""
+
+    doubted: bool = False
+    """Whether an earlier attempt of the action may have taken effect: a later one that did nothing proves nothing."""
+
+    def take(self) -> None:
+        """Make the arguments this passage's own, name them and redact them.
+
+        Raises: ValueError or TypeError if they are not JSON; ToolError if they can't be redacted.
+        """
+        text = canonical_json(self.call.arguments)
+        self.call = self.call.model_copy(update={"arguments": json.loads(text), "labels": dict(self.call.labels)})
+        self.arguments_digest = digest_bytes(text)
+        redacted = self.redactor.json(self.call.arguments)
+        if redacted == DROPPED:
+            raise ToolError("the arguments can't be redacted, so they can't be recorded")
+        self.redacted = json.dumps(redacted, ensure_ascii=False)
+
+    def intent(self) -> AuditEntry:
+        """That the tool is about to run."""
+        return self._entry("intent", None)
+
+    def outcome(self, result: Result) -> AuditEntry:
+        """That it ended so."""
+        return self._entry("outcome", result)
+
+    def result(self, kind: Kind, code: str, message: str) -> Result:
+        """What the gate says of the call."""
+        return Result(
+            call_id=self.call_id, kind=kind, label=GATE, code=code, message=message, approval_id=self.approval_id
+        )
+
+    def _entry(self, kind: Literal["intent", "outcome"], result: Result | None) -> AuditEntry:
+        caller, facts = self.call.caller, self.tool.facts if self.tool is not None else None
+        return AuditEntry(
+            kind=kind,
+            at=datetime.fromtimestamp(self.clock(), UTC).isoformat(),
+            call_id=self.call_id,
+            tenant=caller.tenant,
+            principal=caller.principal,
+            session=caller.session,
+            tool=self.call.tool if self.tool is not None else self.redactor.text(self.call.tool),
+            version=facts.version if facts is not None else "",
+            effect=facts.effect if facts is not None else "unknown",
+            arguments_digest=self.arguments_digest,
+            arguments=self.redacted,
+            labels=self.call.labels,
+            decision=self.decision.judgement,
+            policies=self.decision.policies,
+            approval_id=self.approval_id,
+            attempt=self.attempt,
+            result=result.kind if result is not None else "",
+            code=result.code if result is not None else "",
+            output=self._told(result.value) if result is not None and result.kind == "done" else "",
+        )
+
+    def _told(self, value: JsonValue) -> str:
+        """An answer for the audit log; what can't be redacted is dropped, for the effect has taken place."""
+        try:
+            return json.dumps(self.redactor.json(value), ensure_ascii=False)
+        except (WorkbenchError, ValueError):
+            return DROPPED
