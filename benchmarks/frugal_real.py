@@ -7,8 +7,8 @@ Rules, beside those at the top there:
 - The base model is the only one, so it is the proposer of peers that want one, though it can't write instructions; ours
   asks for none. MIPROv2 light; GEPA with 120 metric calls; random search with 4 demos and 10 programs. A peer that ends
   with an error, or no better than the start on the held-out cases, reached nothing to compare with, and is shown so.
-- Ours is the frugal search with the same settings, over what the task's agent can be: 2, 4 or 8 demos, fixed or nearest,
-  eight draws of them. Its budget is 120 calls.
+- Ours is the frugal search with the same settings, over what the task's agent can be: 2, 4 or 8 demos, fixed or
+  nearest, eight draws of them. Its budget is 120 calls.
 - The held-out score of what a searcher would return at any time is measured outside of its account. The target is the
   one that the peer ends with. The 95 % interval is a percentile bootstrap of the held-out cases: with one run of each
   it says how sure the scores are, not how another run would go.

@@ -25,7 +25,7 @@ def test_it_finds_what_the_pupil_needs(store: CallStore) -> None:
 
 
 def test_the_start_competes_like_any_other(store: CallStore) -> None:
-    """Another one is complete before it, and it is complete in the end; with `late_start` off the start is the first trial."""
+    """Another one is complete before it, and in the end so is it; with `late_start` off it is the first trial."""
     late, early = search(towns.World(store=store)), search(towns.World(store=store), late_start=False)
     origins = [[trial.origin for trial in found.trials if trial.complete] for found in (late, early)]
 

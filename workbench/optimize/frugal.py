@@ -32,6 +32,7 @@ MOST_POINTS = 300
 """Candidates among which it chooses; of a larger space so many are drawn, and the leader's neighbours added."""
 THRIFT = 0.5
 """A call and a token count alike: what a case costs is its tokens to this power."""
+TOO_LITTLE = "budget: what is left is too little for another candidate on all cases; raise it to go on"
 _NEIGHBOURS, _DRAWS = 20, 20
 
 
@@ -101,9 +102,7 @@ class _Contest:
             known = judge(self.prior, self._scores())
             if not self._affords(self._leader(known)):
                 self._complete(known, tried=True)
-                raise BudgetExceeded(
-                    "budget: what is left is too little for another candidate on all cases; raise it to go on"
-                )
+                raise BudgetExceeded(TOO_LITTLE)
             if left <= 0:
                 best = self._complete(known)
                 if known.hope(best) < self.plan.least_gain:

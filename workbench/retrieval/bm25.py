@@ -124,6 +124,7 @@ class Bm25Index:
         self._places[np.argsort(np.array(self._ids))] = np.arange(len(self._ids))
         self._sight = Sight(corpus)
         self._telling: dict[int, Mapping[str, int]] = {}
+        self._engine: Postings | None
         if like is not None and like._counted == self._counted and like.corpus.digest == corpus.digest:
             self._engine, self._telling = like._engine, like._telling
             return

@@ -86,7 +86,7 @@ class CrossEncoder:
         with self._busy, boundary(RetrievalError, f"cross-encoder {str(self.folder)!r}"):
             self._tokenizer.enable_truncation(tokens, strategy="only_second")
             found = [self._one(self._tokenizer.encode(query, text)) for text in texts]
-        return np.round(np.array(found, dtype=np.float64), 6)
+        return np.array([round(score, 6) for score in found], dtype=np.float64)
 
     def _one(self, pair: Encoding) -> float:
         rows = {"input_ids": pair.ids, "attention_mask": pair.attention_mask, "token_type_ids": pair.type_ids}
