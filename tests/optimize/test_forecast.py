@@ -10,7 +10,7 @@ from workbench.core import Budget, Spend
 from workbench.lms import CallStore, LMSpec, scope
 from workbench.optimize import OPTIMIZERS, Optimized, optimize
 from workbench.optimize.forecast import Cost, Course, Forecast, Kept, foresee, update
-from workbench.optimize.loops import Setting
+from workbench.optimize.loop import Setting
 from workbench.optimize.weighing import price_of, weigh
 from workbench.retrieval import build_index
 

@@ -28,7 +28,7 @@ from workbench.optimize.index_space import index_space
 from workbench.optimize.index_tuning import tune_folder
 from workbench.optimize.infer_rules import InferredRules
 from workbench.optimize.joint import JointSearch
-from workbench.optimize.loops import Setting
+from workbench.optimize.loop import Setting
 from workbench.optimize.mipro import Mipro
 from workbench.optimize.mipro_hooks import RacingMetric
 from workbench.optimize.portfolio import Portfolio

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from workbench.agents import examples
 from workbench.core import integer
 from workbench.lms import EMBEDDED, LMSpec, Price
-from workbench.optimize.loops import Setting
+from workbench.optimize.loop import Setting
 from workbench.optimize.ways import DRAWS, Ways
 from workbench.optimize.weighing import price_of
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from workbench.core import Budget, Record, Spend
 from workbench.lms import CallStore
 from workbench.optimize.beliefs import Beliefs, Past, believe
-from workbench.optimize.loops import Setting
+from workbench.optimize.loop import Setting
 from workbench.optimize.trial import START
 from workbench.optimize.ways import MOST_WEIGHED, PORTFOLIO, Ways, draw_ways
 from workbench.optimize.weighing import mute_agent, weigh

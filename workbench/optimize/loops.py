@@ -6,27 +6,26 @@ What a loop does hangs on scores that nobody knows yet, so each is drawn at rand
 import math
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import takewhile
 from random import Random
-from typing import NamedTuple
 
 from workbench.agents import AgentSpec, examples
-from workbench.core import Case, ExpectedAbstention
-from workbench.lms import LMSpec
 from workbench.optimize.copro import Copro
 from workbench.optimize.fewshot import BootstrappedDemos, LabeledDemos, NearestDemos, taught
+from workbench.optimize.frugal import FrugalSearch
 from workbench.optimize.gepa import Gepa
 from workbench.optimize.infer_rules import InferredRules
 from workbench.optimize.joint import JointSearch
+from workbench.optimize.loop import Loop, Setting, Visit, Way
 from workbench.optimize.mipro import Mipro
-from workbench.optimize.racing import arrange, looks
+from workbench.optimize.portfolio import Drafter
+from workbench.optimize.racing import Rules, looks
 from workbench.optimize.random_search import RandomSearch
 from workbench.optimize.registry import optimizer
 from workbench.optimize.retrieval_search import RetrievalSearch
-from workbench.optimize.search import Optimizer, Task
+from workbench.optimize.search import Optimizer
 from workbench.optimize.simba import Simba
-from workbench.optimize.space import Space, sample, vary
+from workbench.optimize.space import sample, vary
 
 SUMMARIES = (7, 11)
 """Fewest and most proposer calls with which MIPROv2 describes many training cases, ten at a time. Source: dspy 3.4.1,
@@ -40,6 +39,9 @@ REWRITTEN = 0.4
 
 MOST_DROPPED = 0.7
 """The largest share of its candidates that a race drops at a look. An assumption."""
+MOST_ROUNDS = 10
+"""The most leaders that a frugal search tries on every case: any order of magnitude up to it is as likely. An
+assumption."""
 SHOWN = 4
 """Demos of a probe that stands for candidates with demos."""
 SAME = 0.5
@@ -48,71 +50,13 @@ NEW = 0.7
 """How likely a model that writes several instructions writes none twice. An assumption."""
 
 
-@dataclass(frozen=True)
-class Setting:
-    """What a loop's length hangs on. The task is only looked at: its agents are never asked."""
-
-    start: AgentSpec
-    task: Task
-    space: Space
-    proposer: LMSpec | None = None
-
-    @property
-    def cases(self) -> tuple[Case, ...]:
-        """The validation cases in the order in which candidates meet them."""
-        return arrange(self.task.val, self.task.seed)
-
-    @property
-    def strays(self) -> float:
-        """Share of the validation cases for which nothing fits."""
-        return sum(isinstance(case.expected, ExpectedAbstention) for case in self.task.val) / len(self.task.val)
-
-    @property
-    def every(self) -> tuple[int, ...]:
-        """Places of all validation cases."""
-        return tuple(range(len(self.task.val)))
-
-
-class Visit(NamedTuple):
-    """A candidate, tried on some validation cases."""
-
-    probe: int
-    """The probe whose prompts are like the candidate's."""
-    places: Sequence[int]
-    own: str = ""
-    """What makes the candidate's prompts its own, if they are not the probe's to the letter."""
-
-
-class Way(NamedTuple):
-    """One way that a loop may go."""
-
-    visits: tuple[Visit, ...]
-    training: int = 0
-    """Training cases that the first probe is tried on."""
-    proposals: int = 0
-    """Calls of the model that writes instructions."""
-
-
-class Loop(NamedTuple):
-    """What an optimizer will do."""
-
-    probes: tuple[AgentSpec, ...]
-    """Agents whose prompts are as long as those that it will ask."""
-    draw: Callable[[Random], Way]
-    vagueness: float = 0.0
-    """How little the probes say of the prompts to come: the standard deviation of the logarithm of their length."""
-    retrieves: bool = False
-    """True if those after it may find other tools for the same requests."""
-    trials: int = 1
-    """After so many trials of its own it is through; fewer if the search has tried a candidate before."""
-    abstains: float = 0.0
-    """Largest share of the cases on which the agent may then abstain before it asks."""
-
-
 def loop_of(name: str, setting: Setting) -> Loop | None:
     """What the optimizer of that name will do, or None if nothing is known of it."""
     made = optimizer(name, setting.space)
-    return next((loop(made, setting) for kind, loop in LOOPS if isinstance(made, kind)), None)
+    found = next((loop(made, setting) for kind, loop in LOOPS if isinstance(made, kind)), None)
+    if found is None or isinstance(made, RandomSearch):  # which races by itself
+        return found
+    return found._replace(drafts=isinstance(made, Drafter))
 
 
 def start_loop(setting: Setting) -> Loop:
@@ -184,6 +128,21 @@ def _joint(made: Optimizer, setting: Setting) -> Loop:
             reached = sum(takewhile(bool, (stream.random() < further for _ in rungs[1:])))
             visits.append(Visit(stream.randrange(2), range(rungs[reached]), f"{number}"))
         return Way((Visit(0, setting.every), *visits))
+
+    return Loop((setting.start, _shown(setting, SHOWN)), draw, REWRITTEN, trials=sys.maxsize)
+
+
+def _frugal(made: Optimizer, setting: Setting) -> Loop:
+    """A few cases of many candidates, as many as there are for validation and half as many again for each leader."""
+    assert isinstance(made, FrugalSearch)
+    total = len(setting.every)
+
+    def draw(stream: Random) -> Way:
+        leaders = round(MOST_ROUNDS ** stream.random())
+        steps = math.ceil((total + (leaders - 1) * max(1, total // 2)) / made.batch)
+        few = [Visit(stream.randrange(2), range(min(made.batch, total)), f"{number}") for number in range(steps)]
+        whole = [Visit(stream.randrange(2), setting.every, f"leader {number}") for number in range(leaders)]
+        return Way((Visit(0, setting.every), *few, *whole))
 
     return Loop((setting.start, _shown(setting, SHOWN)), draw, REWRITTEN, trials=sys.maxsize)
 
@@ -301,6 +260,14 @@ def _rules(made: Optimizer, setting: Setting) -> Loop:
     return Loop((_shown(setting, made.demos),), draw, REWRITTEN)
 
 
+def raced(way: Way, setting: Setting, stream: Random, share: float) -> Way:
+    """The way in a race of which each look drops such a share."""
+    seen = looks([case.cluster for case in setting.cases], Rules().first_cases)
+    return way._replace(
+        visits=tuple(one._replace(places=one.places[: _met(stream, share, seen)]) for one in way.visits)
+    )
+
+
 def _met(stream: Random, share: float, seen: Sequence[int]) -> int:
     """How many cases a candidate meets of which each look drops with this chance."""
     return seen[sum(takewhile(bool, (stream.random() >= share for _ in seen[1:])))]
@@ -333,6 +300,7 @@ LOOPS: Sequence[tuple[type[object], Callable[[Optimizer, Setting], Loop]]] = (
     (RetrievalSearch, _retrieval),
     (RandomSearch, _racing),
     (JointSearch, _joint),
+    (FrugalSearch, _frugal),
     (Mipro, _mipro),
     (Gepa, _gepa),
     (Copro, _copro),

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from workbench.agents import AgentSpec
 from workbench.core import Case, stream
-from workbench.optimize.loops import Loop, Setting, Way, loop_of, start_loop
+from workbench.optimize.loop import Loop, Setting, Way
+from workbench.optimize.loops import MOST_DROPPED, loop_of, raced, start_loop
+from workbench.optimize.playoff import MOST_ASKED
 from workbench.optimize.registry import OPTIMIZERS
 from workbench.optimize.trial import START
 from workbench.optimize.weighing import Asking, Question, weigh
@@ -24,6 +26,8 @@ MOST_STARTS = 3
 """Agents that an optimizer may be handed by those before it: which one is drawn."""
 MOVES = 0.6
 """How likely tuned retrieval finds another tool for any request at all. An assumption."""
+CLOSE = 0.5
+"""How likely the best are so close, where answers vary, that some are asked every case again. An assumption."""
 AGAIN = 0.5
 """How likely the members of a portfolio find something better, and begin again. An assumption."""
 PORTFOLIO = "portfolio"
@@ -77,7 +81,7 @@ def draw_ways(
     asked = scale.questions
     sampled = setting.start.lm.temperature > 0  # the second asking of a sampled question is another question
     known = frozenset() if sampled else frozenset(free(sorted({question.key for question in asked})))
-    found = [_Draw(scale, known, sampled, stream(setting.task.seed, "ways", f"{n}")).go(sources) for n in range(DRAWS)]
+    found = [_Draw(setting, scale, known, stream(setting.task.seed, "ways", f"{n}")).go(sources) for n in range(DRAWS)]
     return Ways(
         names=tuple(source.name for source in sources),
         calls=np.array([[part.calls for part in parts] for parts in found]).T.astype(np.float64),
@@ -175,9 +179,9 @@ class _Part:
 class _Draw:
     """One way through the whole search."""
 
+    setting: Setting
     scale: _Scale
     known: frozenset[str]
-    sampled: bool
     stream: Random
     asked: set[Asked] = field(default_factory=set)
     moved: frozenset[int] = frozenset()
@@ -186,20 +190,36 @@ class _Draw:
     """Places of the cases on which the agent now abstains before it asks."""
 
     def go(self, sources: Sequence[Source]) -> list[_Part]:
-        """Every part in order."""
-        return [self._part(source) for source in sources]
+        """Every part in order; whoever is asked again at the end is asked on the account of the last."""
+        parts = [self._part(source) for source in sources]
+        repeats = self.setting.task.repeats
+        if self.sampled and repeats > 1 and sources[-1].loops and self.stream.random() < CLOSE:
+            times = self.stream.randint(2, MOST_ASKED) * self.stream.randint(1, repeats - 1)
+            askings = self.scale(self.stream.choice(sources[-1].loops).probes[-1])
+            for place in [*range(len(self.scale.cases))] * times:
+                self._ask(parts[-1], askings[place % len(askings)], place, "again")
+        return parts
+
+    @property
+    def sampled(self) -> bool:
+        """Whether the same question asked again is another one."""
+        return self.setting.start.lm.temperature > 0
 
     def _part(self, source: Source) -> _Part:
         if not source.loops:
             return self._unknown()
         if not source.together:
             return self._step(source.name, self.stream.choice(source.loops))
-        found = [self._step(f"{source.name} {number}", loop) for number, loop in enumerate(source.loops)]
+        share = self.stream.uniform(0.0, MOST_DROPPED)
+        found = [self._step(f"{source.name} {number}", loop, share=share) for number, loop in enumerate(source.loops)]
         while self.stream.random() < AGAIN:  # with a better agent, so with other questions
-            found += [self._step(f"{source.name} {len(found)}", loop, own="again") for loop in source.loops]
+            found += [
+                self._step(f"{source.name} {len(found)}", loop, own="again", share=share) for loop in source.loops
+            ]
         return _Part(*(sum(getattr(part, name) for part in found) for name in ("calls", "prompt_bytes", "proposals")))
 
-    def _step(self, name: str, loop: Loop, own: str = "") -> _Part:
+    def _step(self, name: str, loop: Loop, *, own: str = "", share: float | None = None) -> _Part:
+        """A loop, drawn; `share` is that of the candidates which each look of a race drops, if there is one."""
         if loop.retrieves:
             places = range(len(self.scale.cases))
             share = self.stream.random() if self.stream.random() < MOVES else 0.0
@@ -207,6 +227,8 @@ class _Draw:
             self.moved = frozenset(place for place in places if self.stream.random() < share)
             self.silent = frozenset(place for place in places if self.stream.random() < quiet)
         way = loop.draw(self.stream)
+        if share is not None and loop.drafts:
+            way = raced(way, self.setting, self.stream, share)
         visits = [visit._replace(own=f"{name} {own}{visit.own}") if visit.own or own else visit for visit in way.visits]
         return self._walk(loop, way._replace(visits=tuple(visits)))
 
