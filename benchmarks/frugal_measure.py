@@ -44,10 +44,9 @@ class Path:
         """What it had taken when what it would return first had that score; None if it never had."""
         return next((getattr(point, unit) for point in self.points if point.score >= target), None)
 
-    def at(self, calls: int) -> float:
-        """The true score of what it would return after so many calls; before there is anything, that of the first."""
-        scores = [point.score for point in self.points if point.calls <= calls]
-        return scores[-1] if scores else self.points[0].score
+    def at(self, calls: int, start: float) -> float:
+        """The true score of what it would return after so many calls; before there is anything, that of the start."""
+        return next((point.score for point in reversed(self.points) if point.calls <= calls), start)
 
 
 def expected_cost(paths: Sequence[Path], target: float, unit: Unit) -> float:

@@ -42,7 +42,7 @@ from pathlib import Path as File
 
 import numpy as np
 
-from benchmarks.frugal_family import KINDS, reviser
+from benchmarks.frugal_family import KINDS, RATE, reviser
 from benchmarks.frugal_measure import UNITS, Pair, Path, Point, Ratio, expected_cost, measured_ratio, target_of
 from benchmarks.frugal_ours import Proposed, run_ours
 from benchmarks.frugal_peers import PEERS, Ground, Peer, Step, run_peer
@@ -182,7 +182,7 @@ def curves(paths: Paths) -> str:
         (
             member,
             name,
-            *(f"{np.mean([path.at(calls) for path in runs]):.3f}" for calls in SHOWN),
+            *(f"{np.mean([path.at(calls, RATE) for path in runs]):.3f}" for calls in SHOWN),
             f"{np.mean([path.final for path in runs]):.3f}",
             f"{np.mean([path.calls for path in runs]):,.0f}",
         )

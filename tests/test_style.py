@@ -79,5 +79,7 @@ def command_path(words: list[str]) -> list[str]:
         "callers",
         "approvals",
         "audit",
+        "policy",
+        "tools",
     }
     return words[:2] if words and words[0] in nouns else words[:1]

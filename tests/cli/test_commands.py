@@ -28,6 +28,12 @@ NOUNS = (
     "corpus",
     "index",
     "optimize",
+    "judgments",
+    "callers",
+    "policy",
+    "tools",
+    "approvals",
+    "audit",
 )
 VERBS = ("run", "serve", "ui", "doctor")
 

@@ -95,5 +95,5 @@ def test_a_stage_that_fails_ends_with_one_line(tmp_path):
 
     assert (2, "") == (done.returncode, done.stdout)
     assert "Traceback" not in done.stderr
-    assert done.stderr.splitlines()[-1].startswith("error: data set 'minilm_tokenizer': mirror ")
+    assert done.stderr.splitlines()[-1].startswith("error: data set 'bfcl_v4': mirror ")
     assert [] == list((tmp_path / "cache").iterdir())

@@ -177,6 +177,68 @@ def test_json_is_redacted_in_keys_values_and_fields_named_like_secrets() -> None
     assert expected == redact_json(value)
 
 
+def test_a_field_named_like_a_secret_loses_whatever_it_holds() -> None:
+    """A list, an object, a fraction; what says of itself that it is a schema is not one for that."""
+
+    value: JsonValue = {
+        "password": ["hunter2"],
+        "api_key": {"v": "abc-def"},
+        "pin_password": 12.5,
+        "token": "hunter2hunter2",
+        "client_secret": {"type": "string", "value": "abc"},
+        "db_password": {"type": "string", "default": "abc"},
+        "passphrase": {"anyOf": ["abc"]},
+    }
+
+    assert redact_json(value) == dict.fromkeys(value, "[secret]")  # type: ignore[arg-type]
+
+
+def test_ordinary_json_survives() -> None:
+    """What a tool's declaration says of a secret, switches, parts of a text, places in a list, numbers and ids."""
+
+    value: JsonValue = {
+        "password": {"type": "string", "minLength": 8, "description": "At least 8 letters"},
+        "api_key": {"anyOf": [{"type": "string"}, {"type": "null"}], "default": None, "title": "Api Key"},
+        "has_password": True,
+        "credentials": [],
+        "logprobs": [{"token": " Berlin", "logprob": -0.5, "bytes": [32, 66]}, {"token": "2026", "logprob": -1.0}],
+        "eos_token": "<|endoftext|>",
+        "next_page_token": "CAUQAA2b3c4d5e",
+        "max_tokens": 256,
+        "order": "o-1234567890123456",
+        "query": "a=40&b=2026 R&amp;D 100%25 size=3D n=34111111111111111 id=204111111111111111 id=404111111111111111",
+        "trace": "4bf92f3577b34da6a3ce929d0e0e4736",
+    }
+
+    assert value == redact_json(value)
+
+
+HIDDEN = [
+    "jo=40example.org",
+    "jo=40example=2Eorg",
+    "jo&commat;example.org",
+    "jo&commat;example&period;org",
+    base64.b64encode(b"\0jo@example.org\0x1").decode(),
+    base64.b64encode(b"jo\x01@example.org is here").decode(),
+    base64.b64encode("jo@example.org wrote".encode("utf-16-le")).decode(),
+    base64.b64encode("für jo@example.org".encode("utf-16-be")).decode(),
+    base64.b64encode(b"jo@example.org " * 7000).decode(),
+]
+
+
+@pytest.mark.parametrize("text", HIDDEN)
+def test_an_address_is_found_however_it_is_written(text: str) -> None:
+    """In mail, in HTML, between what can't be seen, in two bytes a letter, and in a very long word."""
+
+    assert "[e-mail]" in redact(f"see {text} there")
+
+
+def test_a_word_too_long_to_decode_is_dropped() -> None:
+    """What could hide anything does not pass; its neighbours stay."""
+
+    assert f"before {DROPPED} after" == redact(f"before {'q1' * 600_000} after")
+
+
 def test_what_can_not_be_redacted_is_dropped() -> None:
     """Not a text, not JSON, not finite or without an end: none of it passes."""
 
@@ -205,6 +267,9 @@ def test_what_can_not_be_redacted_is_dropped() -> None:
         "+1" * 10_000,
         "eyJ" * 7_000,
         "@a" * 10_000,
+        "a" * 16_000 + " %20",
+        "=2" * 10_000,
+        "&a" * 10_000 + "; %20",
     ],
 )
 def test_a_kilobyte_costs_less_than_a_millisecond(text: str) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -187,6 +188,17 @@ def test_a_caller_is_added_with_a_key_of_its_own(tmp_path: Path) -> None:
     assert not {old, new, other} & {*path.read_text().split('"')}
     with pytest.raises(Refused, match="unauthenticated"):
         callers.recognise(f"Bearer {old}")
+
+
+def test_callers_that_are_added_at_once_are_all_there(tmp_path: Path) -> None:
+    """Nobody's key is lost because another was given one at the same moment."""
+    path = tmp_path / "callers.json"
+    with ThreadPoolExecutor(8) as pool:
+        keys = list(pool.map(lambda number: add_caller(path, f"caller-{number}", []), range(24)))
+    callers = Callers(path)
+
+    found = [callers.recognise(f"Bearer {key}") for key in keys]
+    assert [f"caller-{number}" for number in range(24)] == [caller.principal for caller in found if caller]
 
 
 def test_unreadable_callers_let_nobody_in(served: Served) -> None:

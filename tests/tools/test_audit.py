@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from workbench.safety.labels import UNKNOWN, USER
+from workbench.tools.audit_anchor import write_anchor
 from workbench.tools.audit_chain import chained
 from workbench.tools.audit_keys import AuditKeys
 from workbench.tools.audit_log import ChainedLog
@@ -16,6 +17,7 @@ from workbench.tools.audit_reading import read, verify
 from workbench.tools.call import AuditEntry
 from workbench.tools.errors import ToolError
 from workbench.tools.facts import Effect
+from workbench.tools.state import State
 
 
 def entry(
@@ -63,6 +65,70 @@ def test_what_was_appended_is_read_back_and_verifies(tmp_path: Path) -> None:
 
     assert [line.entry for line in lines] == [entry(number) for number in (*range(6), *range(5))]
     assert (found.records, found.signed, found.anchored, found.doubts) == (11, found.lines, found.lines, ())
+
+
+def test_a_log_that_lost_its_end_is_not_opened_again(tmp_path: Path) -> None:
+    """Cut at a checkpoint, gone as a whole, or shorter than when it was open: the anchor stays what it was."""
+
+    fill(tmp_path, 11).close()
+    path = tmp_path / "audit.log"
+    lines = path.read_bytes().splitlines(keepends=True)
+    anchored = (tmp_path / "anchor").read_bytes()
+
+    for left in (lines[:6], []):
+        path.write_bytes(b"".join(left))
+        with pytest.raises(ToolError, match="anchor vouches for 15 lines"):
+            fill(tmp_path, 1)
+    path.unlink()
+    log = ChainedLog(tmp_path, AuditKeys(tmp_path / "keys"))
+    log.append(entry(1))
+    log.close()
+    with pytest.raises(ToolError, match="anchor vouches for 15 lines"):
+        fill(tmp_path, 1)
+    with pytest.raises(ToolError, match="vouches for 15 lines, the log has 3"):
+        write_anchor(tmp_path / "anchor", 3, b"0" * 64)
+    assert anchored == (tmp_path / "anchor").read_bytes()
+
+
+def test_an_anchor_that_a_stopped_process_left_behind_is_no_alarm(tmp_path: Path) -> None:
+    """Its line stands before the last checkpoint."""
+
+    log = fill(tmp_path, 5)
+    anchored = (tmp_path / "anchor").read_bytes()
+    log.close()
+    (tmp_path / "anchor").write_bytes(anchored)
+
+    fill(tmp_path, 1).close()
+
+    assert verify(tmp_path, anchor=tmp_path / "anchor").records == 6
+
+
+@pytest.mark.parametrize("again", [True, False])
+def test_a_log_that_was_moved_while_it_was_open_takes_nothing(tmp_path: Path, again: bool) -> None:
+    """Nobody would look for entries in a file of another name."""
+
+    log = fill(tmp_path, 2)
+    (tmp_path / "audit.log").rename(tmp_path / "old.log")
+    if again:
+        (tmp_path / "audit.log").write_bytes((tmp_path / "old.log").read_bytes())
+    before = (tmp_path / "old.log").read_bytes()
+
+    with pytest.raises(ToolError, match="cut off or replaced"):
+        log.append(entry(2))
+    assert before == (tmp_path / "old.log").read_bytes()
+
+
+def test_only_its_owner_reads_what_gates_remember(tmp_path: Path) -> None:
+    """Arguments and results stand there as they are, also in what SQLite lays beside the file."""
+
+    state = State(tmp_path / "gates" / "state.db")
+    state.change("DELETE FROM actions", ())
+    files = [path for path in (tmp_path / "gates").iterdir() if path.is_file()]
+
+    assert {"state.db", "state.db-wal"} <= {path.name for path in files}
+    assert [path.name for path in files if path.stat().st_mode & 0o077] == []
+    assert (tmp_path / "gates").stat().st_mode & 0o077 == 0
+    state.close()
 
 
 def test_every_flipped_bit_is_found(tmp_path: Path) -> None:

@@ -108,7 +108,7 @@ def test_a_living_process_keeps_what_it_reserved(shop, make_call):
     gate.call(make_call())
     shop.state.change("UPDATE actions SET state = 'started', result = ''", ())
 
-    assert ("failed", "under_way") == ((result := shop.gate().call(make_call())).kind, result.code)
+    assert ("in_doubt", "under_way") == ((result := shop.gate().call(make_call())).kind, result.code)
 
 
 def test_a_folder_that_is_no_state_file_is_refused(tmp_path):

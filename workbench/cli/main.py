@@ -23,10 +23,12 @@ from workbench.cli import (
     kpi,
     optimize,
     package,
+    policy,
     report,
     review,
     runs,
     suite,
+    tools,
 )
 from workbench.cli.doctor import doctor
 from workbench.cli.run import run
@@ -95,6 +97,8 @@ app.add_typer(gate.app, name="gate")
 app.add_typer(package.app, name="package")
 app.command()(serve)
 app.add_typer(callers.app, name="callers")
+app.add_typer(tools.app, name="tools")
+app.add_typer(policy.app, name="policy")
 app.add_typer(approvals.app, name="approvals")
 app.add_typer(audit.app, name="audit")
 app.add_typer(runs.app, name="runs")

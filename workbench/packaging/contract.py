@@ -154,6 +154,18 @@ def error_schema() -> dict[str, JsonValue]:
 
 def openapi(name: str, version: str, limits: Limits) -> dict[str, JsonValue]:
     """The OpenAPI 3.1 document of a package's server, the same for the same package."""
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": name, "version": version},
+        "paths": _paths(),
+        "components": {
+            "schemas": _components(limits),
+            "securitySchemes": {"callerKey": {"type": "http", "scheme": "bearer", "description": _KEY}},
+        },
+    }
+
+
+def _paths() -> dict[str, JsonValue]:
     run, readiness = _run_responses(), _problems("not_ready")
     body: JsonValue = {"required": True, "content": {"application/json": {"schema": _ref("RunRequest")}}}
     key: JsonValue = {
@@ -163,7 +175,7 @@ def openapi(name: str, version: str, limits: Limits) -> dict[str, JsonValue]:
         "description": "The same key with the same body gives the same run, unless that run failed.",
     }
     run_id: JsonValue = {"name": "run_id", "in": "path", "required": True, "schema": {"type": "string"}}
-    paths: dict[str, JsonValue] = {
+    return {
         "/v1/runs": {
             "post": {
                 "operationId": "createRun",
@@ -188,15 +200,6 @@ def openapi(name: str, version: str, limits: Limits) -> dict[str, JsonValue]:
         },
         "/metrics": {"get": _get("metrics", {"description": "Prometheus text format."})},
         "/openapi.json": {"get": _get("openapi", {"description": "This document."})},
-    }
-    return {
-        "openapi": "3.1.0",
-        "info": {"title": name, "version": version},
-        "paths": paths,
-        "components": {
-            "schemas": _components(limits),
-            "securitySchemes": {"callerKey": {"type": "http", "scheme": "bearer", "description": _KEY}},
-        },
     }
 
 

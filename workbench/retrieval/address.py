@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit
 
 from workbench.core import RetrievalError, boundary
 
@@ -34,13 +34,17 @@ class Address:
         self._written = url
         self.url = _REFERENCE.sub(lambda found: quote(known[found[1]], safe=""), url)
         """With the secrets: for a driver alone."""
-        with boundary(RetrievalError, "store URL"):
+        try:
             parts = urlsplit(self.url)
+        except ValueError:  # whose text holds the URL's secrets
+            raise RetrievalError('store URL: is none; write %40 for "@" in a password, %5B for "["') from None
         self.scheme = parts.scheme
         self.password = unquote(parts.password or "")
         self.query = dict(parse_qsl(parts.query))
         self._secrets = [self.password, *(value for name, value in self.query.items() if _SECRET.search(name))]
         self._secrets += [known[name] for name in _REFERENCE.findall(url)]
+        self._secrets += [_proof(parts), unquote(_proof(parts))]
+        self._secrets += [value for name, value in _raw(parts.query) if _SECRET.search(name)]
 
     def __repr__(self) -> str:
         return f"Address({self.shown!r})"
@@ -57,7 +61,7 @@ class Address:
         Raises: RetrievalError if a secret itself stands in it.
         """
         written = urlsplit(self._written)
-        secrets = [written.password or "", *(v for n, v in parse_qsl(written.query) if _SECRET.search(n))]
+        secrets = [_proof(written), *(v for n, v in parse_qsl(written.query) if _SECRET.search(n))]
         if any(one and not _REFERENCE.fullmatch(unquote(one)) for one in secrets):
             raise RetrievalError(
                 f"store {self.shown!r}: its URL holds a secret, which would be written to a file; put that in a "
@@ -97,10 +101,25 @@ class Address:
             raise RetrievalError(f"store {self.shown!r}: {failure}; see that it runs and lets you in") from None
 
 
+def _proof(parts: SplitResult) -> str:
+    """What a URL lets its owner in by, as it is written: the password, or on the web a name that stands alone."""
+    user, sign, password = parts.netloc.rpartition("@")[0].partition(":")
+    return password if sign or not parts.scheme.startswith("http") else user
+
+
+def _raw(query: str) -> Iterator[tuple[str, str]]:
+    """The fields of a query as they are written."""
+    for field in query.split("&"):
+        name, _, value = field.partition("=")
+        yield unquote(name), value
+
+
 def _hide(url: str) -> str:
     parts = urlsplit(url)
     user, sign, host = parts.netloc.rpartition("@")
-    if ":" in user:
+    if user and user == _proof(parts):
+        user = _HIDDEN
+    elif ":" in user:
         user = f"{user.partition(':')[0]}:{_HIDDEN}"
     query = urlencode([(n, _HIDDEN if _SECRET.search(n) else v) for n, v in parse_qsl(parts.query)], safe="*/:")
     return f"{parts.scheme}://{user}{sign}{host}{parts.path}{'?' if query else ''}{query}"

@@ -11,7 +11,18 @@ URL-quoted or in base64. What can't be redacted is dropped, never passed through
 
 from workbench.safety.environment import encodings, environment_secrets
 from workbench.safety.hidden import unveil
-from workbench.safety.labels import UNKNOWN, USER, Confidentiality, Integrity, Label, escape, join, label_of, level
+from workbench.safety.labels import (
+    UNKNOWN,
+    USER,
+    Confidentiality,
+    Integrity,
+    Label,
+    escape,
+    join,
+    label_of,
+    level,
+    stray_paths,
+)
 from workbench.safety.pseudonyms import Pseudonyms
 from workbench.safety.recognisers import RECOGNISERS, Recogniser
 from workbench.safety.redaction import DROPPED, Redactor, redact, redact_json
@@ -35,5 +46,6 @@ __all__ = [
     "level",
     "redact",
     "redact_json",
+    "stray_paths",
     "unveil",
 ]

@@ -85,6 +85,28 @@ def label_of(value: JsonValue, path: str, labels: Mapping[str, Label]) -> Label:
     return join(tuple(dict.fromkeys(_inside(value, path, labels, own))))
 
 
+def stray_paths(value: JsonValue, labels: Mapping[str, Label]) -> tuple[str, ...]:
+    """Paths of labels that name nothing in the value, sorted: whoever wrote one meant a label that would be ignored.
+
+    >>> stray_paths({"to": ["a"]}, {"": USER, "/to/0": UNKNOWN, "/to/00": UNKNOWN, "to": UNKNOWN})
+    ('/to/00', 'to')
+    """
+    return tuple(sorted(path for path in labels if path and not _stands(value, path)))
+
+
+def _stands(value: JsonValue, path: str) -> bool:
+    start, *names = path.split("/")
+    for name in names:
+        if isinstance(value, dict):
+            inside = {escape(key): item for key, item in value.items()}
+        else:
+            inside = {str(place): item for place, item in enumerate(value)} if isinstance(value, list) else {}
+        if name not in inside:
+            return False
+        value = inside[name]
+    return not start
+
+
 def _nearest(path: str, labels: Mapping[str, Label]) -> Label:
     while True:
         if (found := labels.get(path)) is not None:

@@ -50,6 +50,9 @@ _FIELD_HINTS = (
 SECRET_NAME = re.compile(rf"(?i).*{_FIELD_WORD}|authorization|(?:set-)?cookie")
 """Names of fields whose value is a secret whatever it looks like; match the whole name."""
 
+TOKEN = re.compile(r"(?=.*\d)(?=.*[A-Za-z])[\w.~+/=-]{8,}")
+"""What a field "token" holds if it is a secret and not a part of a text; match the whole value."""
+
 # Lengths of account numbers by country. Source: SWIFT, IBAN Registry (ISO 13616).
 _IBAN_LENGTHS = {
     15: "NO",

@@ -11,12 +11,15 @@ from workbench.core import DataError, boundary
 from workbench.safety.environment import encodings
 from workbench.safety.hidden import unveil
 from workbench.safety.pseudonyms import Pseudonyms
-from workbench.safety.recognisers import RECOGNISERS, SECRET_NAME
+from workbench.safety.recognisers import RECOGNISERS, SECRET_NAME, TOKEN
 
 DROPPED = "[dropped: could not be redacted]"
 """What stands where something could not be redacted."""
 
 _SHORT = 64  # characters of a text whose result is kept
+# Source: JSON Schema, draft 2020-12, validation vocabulary
+_TYPES = ("string", "integer", "number", "boolean", "array", "object", "null")
+_ANNOTATIONS = ("title", "description", "format", "minLength", "maxLength", "minItems", "maxItems", "writeOnly")
 _DEEPEST = 64  # levels of a JSON value; deeper ones are dropped rather than risk the interpreter's stack
 
 
@@ -53,8 +56,9 @@ class Redactor:
     def json(self, value: JsonValue) -> JsonValue:
         """The value with every text in it redacted, keys included.
 
-        A field named like a secret loses its whole value; a number that is a payment card becomes [card];
-        what is not JSON, NaN, and what is nested deeper than 64 levels becomes `DROPPED`.
+        A field named like a secret loses its whole value, unless that is true, false, null, empty or the JSON Schema
+        of such a field; a number that is a payment card becomes [card]; what is not JSON, NaN, and what is nested
+        deeper than 64 levels becomes `DROPPED`.
         """
         try:
             with boundary(DataError, "value"):
@@ -70,7 +74,7 @@ class Redactor:
         return self._replace_short(text) if len(text) <= _SHORT else self._replace_any(text)
 
     def _replace_any(self, text: str) -> str:
-        return unveil(self._replace_plain(text), self._replace_plain)
+        return unveil(self._replace_plain(text), self._replace_plain, dropped=DROPPED)
 
     def _replace_plain(self, text: str) -> str:
         for form in self._forms:
@@ -103,8 +107,29 @@ class Redactor:
         return value
 
     def _field(self, name: str, value: JsonValue, levels: int) -> JsonValue:
-        named = isinstance(value, str | int) and not isinstance(value, bool) and SECRET_NAME.fullmatch(name)
-        return "[secret]" if named and value != "" else self._walk(value, levels)
+        if isinstance(value, bool) or value is None or value in ("", [], {}):
+            return value
+        if SECRET_NAME.fullmatch(name) and not _is_schema(value, levels):
+            return "[secret]"
+        if isinstance(value, str) and name.lower() == "token" and TOKEN.fullmatch(value):
+            return "[secret]"
+        return self._walk(value, levels)
+
+
+def _is_schema(value: JsonValue, levels: int) -> bool:
+    """Whether a value says what a field may hold, as the declaration of a tool does, and holds nothing itself."""
+    if not isinstance(value, dict) or not value or levels == 0:
+        return False
+    for name, item in value.items():
+        if name == "anyOf":
+            fits = isinstance(item, list) and all(_is_schema(one, levels - 1) for one in item)
+        elif name == "items":
+            fits = _is_schema(item, levels - 1)
+        else:
+            fits = item is None if name == "default" else name in _ANNOTATIONS
+        if not (item in _TYPES if name == "type" else fits):
+            return False
+    return any(name in value for name in ("type", "anyOf"))
 
 
 @lru_cache(maxsize=16)

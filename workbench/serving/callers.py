@@ -5,10 +5,13 @@ A file of callers holds each one's name, groups, and the SHA-256 of the key: the
     {"callers": [{"principal": "ann", "groups": ["sales"], "key_sha256": "9f86d0…"}]}
 """
 
+import fcntl
+import os
 import re
 import secrets
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
@@ -97,13 +100,23 @@ def add_caller(path: Path, principal: str, groups: Sequence[str]) -> str:
     """
     key, hashed = make_key()
     try:
-        kept = read_record(path, _File).callers if path.exists() else ()
-        others = tuple(one for one in kept if one.principal != principal)
-        added = Caller(principal=principal, groups=tuple(sorted(set(groups))), key_sha256=hashed)
-        write_record(path, _File(callers=(*others, added)))
-    except DataError as cause:
+        with _alone(path):
+            kept = read_record(path, _File).callers if path.exists() else ()
+            others = tuple(one for one in kept if one.principal != principal)
+            added = Caller(principal=principal, groups=tuple(sorted(set(groups))), key_sha256=hashed)
+            write_record(path, _File(callers=(*others, added)))
+    except (DataError, OSError) as cause:
         raise PackageError(f"callers {str(path)!r}: can't be changed: {cause}") from cause
     return key
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """The time in which one thread of one process changes the file; the lock lies beside it, for it is replaced."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(os.open(path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600), "rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # let go when it is closed
+        yield
 
 
 def make_key() -> tuple[str, str]:

@@ -2,7 +2,8 @@
 
 Open it to let an agent act: `declare` a typed function with its `Facts`, write Cedar policies, and call it through
 `Gate(tools, policy, State(path), audit).call(call)`, which gives a `Result` whatever happens. `policy.py` is the one
-door of cedarpy, with `policy_slices.py`.
+door of cedarpy, with `policy_slices.py` and `policy_reading.py`. `check_vectors` tests policies before they are
+asked in earnest.
 
 Why one gate: a check that stands beside the call can be left out. Why it fails closed: each stage that can't say yes
 says no, and a stage that raises can't say yes. Why a journal under keys made of what an action is: a run that goes on
@@ -17,15 +18,27 @@ from workbench.tools.audit_line import AuditLine
 from workbench.tools.audit_log import LOG, ChainedLog
 from workbench.tools.audit_reading import Verified, read, verify
 from workbench.tools.call import AuditEntry, Call, Caller, Decision, Result
+from workbench.tools.declarations import find_tool, read_tools
 from workbench.tools.errors import NotDone, ToolError, Unusable
 from workbench.tools.facts import Effect, Facts, Idempotency
 from workbench.tools.gate import Gate
 from workbench.tools.journal import Action, Journal, action_key
 from workbench.tools.passage import AuditLog
 from workbench.tools.policy import Policy, read_policy
+from workbench.tools.policy_reading import Explanation, Reading, explain_call
+from workbench.tools.rehearsal import DryRun, dry_run
 from workbench.tools.state import State
 from workbench.tools.switch import Position, Switch
 from workbench.tools.tool import Attempt, Reconciled, Tool, declare
+from workbench.tools.vectors import (
+    Change,
+    Checked,
+    Vector,
+    check_vectors,
+    compare_policies,
+    find_vector,
+    read_vectors,
+)
 
 __all__ = [
     "LOG",
@@ -40,8 +53,12 @@ __all__ = [
     "Call",
     "Caller",
     "ChainedLog",
+    "Change",
+    "Checked",
     "Decision",
+    "DryRun",
     "Effect",
+    "Explanation",
     "Facts",
     "Gate",
     "Idempotency",
@@ -50,6 +67,7 @@ __all__ = [
     "Policy",
     "Position",
     "Question",
+    "Reading",
     "Reconciled",
     "Result",
     "State",
@@ -57,11 +75,20 @@ __all__ = [
     "Tool",
     "ToolError",
     "Unusable",
+    "Vector",
     "Verified",
     "action_key",
+    "check_vectors",
+    "compare_policies",
     "declare",
+    "dry_run",
+    "explain_call",
+    "find_tool",
+    "find_vector",
     "open_keys",
     "read",
     "read_policy",
+    "read_tools",
+    "read_vectors",
     "verify",
 ]

@@ -76,8 +76,8 @@ class AuditKeys:
             drawn = DataKey(key_id=secrets.token_hex(8), tenant=tenant, month=month, key=secrets.token_hex(32))
             folder.mkdir(exist_ok=True, mode=0o700)
             _write_once(folder / f"{month}-{drawn.key_id}.json", drawn.model_dump_json())
-            _sync_folder(folder)
-            _sync_folder(folder.parent)
+            sync_folder(folder)
+            sync_folder(folder.parent)
             return drawn
 
     def all(self) -> Iterator[DataKey]:
@@ -113,7 +113,7 @@ class AuditKeys:
                         file.flush()
                         os.fsync(file.fileno())
                     path.unlink()
-            _sync_folder(folder)
+            sync_folder(folder)
             later = max(time.time_ns(), self.epoch() + 1)  # a clock that ticks slowly must not hide it
             os.utime(folder.parent, ns=(later, later))
             with suppress(OSError):
@@ -150,8 +150,11 @@ def _write_once(path: Path, text: str) -> None:
     draft.unlink()
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make the names in a folder last."""
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder last.
+
+    Raises: OSError if the disk refuses.
+    """
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -12,13 +12,15 @@ from collections.abc import Collection
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from workbench.core import boundary
+from workbench.tools.audit_anchor import read_anchor, write_anchor
 from workbench.tools.audit_chain import DIGITS, begin, chained, checkpoint, is_begun, named
-from workbench.tools.audit_keys import AuditKeys
+from workbench.tools.audit_keys import AuditKeys, sync_folder
 from workbench.tools.audit_line import seal
 from workbench.tools.call import AuditEntry
 from workbench.tools.errors import ToolError
@@ -49,9 +51,10 @@ class ChainedLog:
         nobody can tell a log whose end was cut off at a checkpoint from a shorter one. Entries of `lasting` effects are
         on the disk when `append` returns; `every` so many lines there is a checkpoint.
 
-        Raises: ToolError if the log can't be opened, was begun with another key or is damaged.
+        Raises: ToolError if the log can't be opened, was begun with another key, is damaged, or is not what the anchor
+        vouches for.
         """
-        self.path = folder / LOG
+        self.path = (folder / LOG).absolute()
         self.keys = keys
         self._anchor = anchor
         self._lasting = frozenset(lasting)
@@ -146,7 +149,7 @@ class ChainedLog:
                 raise self._wrong(self._broken or "was opened by another process; open it in this one")
             fcntl.flock(self._file, fcntl.LOCK_EX)
             state = os.fstat(self._file)
-            if state.st_nlink == 0 or state.st_size < self._end:
+            if not self._is_there(state) or state.st_size < self._end:
                 self._broken = "was cut off or replaced while it was open; verify it"
                 fcntl.flock(self._file, fcntl.LOCK_UN)
                 raise self._wrong(self._broken)
@@ -156,6 +159,13 @@ class ChainedLog:
             self._lock.release()
             raise
 
+    def _is_there(self, state: os.stat_result) -> bool:
+        """Whether the open file is still the one of that name."""
+        try:
+            return os.path.samestat(os.stat(self.path), state)
+        except OSError:
+            return False
+
     def _leave(self) -> None:
         try:
             fcntl.flock(self._file, fcntl.LOCK_UN)
@@ -163,22 +173,37 @@ class ChainedLog:
             self._lock.release()
 
     def _open(self) -> None:
-        """Read the first line, or write it, and find the end."""
+        """Read the first line, or write it, find the end, and see that all stands there that the anchor vouches for."""
+        anchored = read_anchor(self._anchor) if self._anchor is not None and self._anchor.exists() else None
         size = os.fstat(self._file).st_size
         first, whole, _ = os.pread(self._file, _FIRST, 0).partition(b"\n")
         if not whole and is_begun(first):  # new, or its maker was stopped before it had written all of the first line
+            if anchored is not None:
+                raise self._cut(anchored[0])
             os.ftruncate(self._file, 0)
             data = begin(self.keys.public)
             self._write_all(data)
             os.fsync(self._file)
+            sync_folder(self.path.parent)
             first, size = data[:-1], len(data)
         self._name, key = named(first, str(self.path))
         if key.public_bytes_raw() != self.keys.public.public_bytes_raw():
             raise self._wrong("was begun with another key; name the folder of keys that it was begun with")
         self._end, self._lines, self._digits = len(first) + 1, 1, first[-DIGITS:]
         self._skip(size)
+        if anchored is not None and anchored != (self._lines, self._digits):
+            self._check(*anchored)
         if size > self._end:
             self._catch_up()
+
+    def _check(self, lines: int, digits: bytes) -> None:
+        """Look for the line that the anchor vouches for, from the beginning: rarely is it not the last checkpoint."""
+        with open(self.path, "rb") as file:
+            if next(islice(file, lines - 1, None), b"")[-DIGITS - 1 :] != digits + b"\n":
+                raise self._cut(lines)
+
+    def _cut(self, lines: int) -> ToolError:
+        return self._wrong(f"its anchor vouches for {lines} lines that are not these; restore it from a copy")
 
     def _skip(self, size: int) -> None:
         """Go to the last checkpoint, which says how many lines stand before it, if it is near the end."""
@@ -218,8 +243,8 @@ class ChainedLog:
         self._put(checkpoint(self.keys.signer, self._name, self._lines, _now(), self._digits))
         self._since = 0
         if self._anchor is not None:
-            with boundary(ToolError, f"audit log {str(self.path)!r}: its anchor can't be written"):
-                write_anchor(self._anchor, self._lines, self._digits)
+            self._sync(self._end)  # or a power cut leaves an anchor that vouches for what never reached the disk
+            write_anchor(self._anchor, self._lines, self._digits)
 
     def _put(self, body: bytes) -> None:
         """Write a line, whole or not at all."""
@@ -271,19 +296,6 @@ class _Alone:
 
     def __exit__(self, *_: object) -> None:
         self._log._leave()
-
-
-def write_anchor(path: Path, lines: int, digits: bytes) -> None:
-    """Keep how many lines a log had, and the digits of the last, whole or not at all.
-
-    Raises: OSError if that fails.
-    """
-    draft = path.with_name(f".{path.name}-{os.getpid()}")
-    with draft.open("wb") as file:
-        file.write(b"%d %b\n" % (lines, digits))
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
 
 
 def _now() -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from workbench.core import Record, boundary
+from workbench.tools.audit_anchor import read_anchor
 from workbench.tools.audit_chain import DIGITS, Checker, named
 from workbench.tools.audit_keys import AuditKeys
 from workbench.tools.audit_line import AuditLine, unseal
@@ -45,7 +46,7 @@ def verify(folder: Path, *, public_key: str | None = None, anchor: Path | None =
     path = folder / LOG
     with boundary(ToolError, f"audit log {str(path)!r}: can't be read"), path.open("rb") as file:
         _, claimed = named(file.readline(1024).removesuffix(b"\n"), str(path))
-        held = _read_anchor(anchor) if anchor is not None else (0, b"")
+        held = read_anchor(anchor) if anchor is not None else (0, b"")
         checker = Checker(claimed if public_key is None else _read_key(public_key), str(path), anchored=held[0])
         file.seek(0)
         while block := file.read(_BLOCK):
@@ -111,9 +112,3 @@ def _doubts(checker: Checker, *, known_key: bool, anchored: int) -> tuple[str, .
 def _read_key(text: str) -> Ed25519PublicKey:
     with boundary(ToolError, "public key: is not 64 hexadecimal digits"):
         return Ed25519PublicKey.from_public_bytes(bytes.fromhex(text))
-
-
-def _read_anchor(path: Path) -> tuple[int, bytes]:
-    with boundary(ToolError, f"anchor {str(path)!r}: can't be read"):
-        lines, digits = path.read_bytes().split()
-        return int(lines), digits

@@ -10,7 +10,7 @@ from workbench.tools.facts import Effect
 
 Kind = Literal["done", "denied", "pending", "failed", "in_doubt"]
 """Done: it took place. Denied: it must not. Pending: a person is asked. Failed: it did not take place, or what it
-answered can't be used. In doubt: nobody knows yet whether it took place, and it is not repeated."""
+answered can't be used. In doubt: whether it took place is not known, or not yet, and it is not repeated."""
 Judgement = Literal["allowed", "denied", "needs_approval"]
 
 
@@ -29,7 +29,8 @@ class Call(Record):
     tool: str
     arguments: dict[str, JsonValue]
     labels: dict[str, Label] = Field(default_factory=dict)
-    """By JSON pointer into the arguments; what has none counts as untrusted and secret."""
+    """By JSON pointer into the arguments, "" being the call as a whole; what has none counts as untrusted and secret.
+    A pointer to nothing is an error."""
     caller: Caller
     occasion: str = ""
     """What the call is for, such as a ticket: two equal calls for one occasion are one action, done once."""
@@ -78,10 +79,11 @@ class AuditEntry(Record):
     effect: Effect | Literal["unknown"]
     """"unknown" for a tool that nobody declared. Of "external" and "irreversible" the line must reach the disk."""
     arguments_digest: str
-    """SHA-256 of the arguments' canonical JSON, as they were before redaction."""
+    """SHA-256 of the arguments' canonical JSON, in the tool's one form, as they were before redaction."""
     arguments: str
     """Redacted, as JSON text."""
     labels: dict[str, Label]
+    """Paths and sources are redacted; none of a tool that nobody declared."""
     decision: Judgement
     policies: tuple[str, ...] = ()
     approval_id: str = ""

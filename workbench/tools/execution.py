@@ -1,5 +1,6 @@
 """Running a tool: under its deadline and limits, again where that can do no harm, and what is known afterwards."""
 
+import json
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -23,7 +24,10 @@ FIRST_WAIT_SECONDS = 0.1
 LONGEST_WAIT_SECONDS = 5.0
 
 _MOST_CHARACTERS = 300
-_PATH = re.compile(r"(?:[A-Za-z]:\\|(?<![\w/])~?/)[\w.@+-]+(?:[/\\][\w.@+-]*)+")
+_PATH = re.compile(
+    r"(?i:\bfile:/[^\s\"'<>]*)|\\\\[^\s\"'<>]+|(?:[A-Za-z]:\\|(?<![\w/])~?/)[\w.@+-]+(?:[/\\][\w.@+-]*)*"
+)
+"""A file's URL, a share, or a path that starts at a root or at home."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,13 +53,14 @@ class _Again(ToolError):
 
 @dataclass
 class Execution:
-    """Runs the tools of one gate. Limits and breakers are of this process: each tool's for each tenant."""
+    """Runs the tools of one gate. Limits and breakers are of this gate: each tool's for each tenant."""
 
     redactor: Redactor
+    at_work: list[str] = field(default_factory=list)
+    """Actions whose tool is at work, shared with the other gates of the process."""
     clock: Callable[[], float] = time.monotonic
     _workers: Workers = field(default_factory=Workers)
     _limits: dict[tuple[str, str], Limit] = field(default_factory=dict)
-    _running: list[str] = field(default_factory=list)
 
     def limit(self, tool: Tool, tenant: str) -> Limit:
         """The limits of a tool for a tenant."""
@@ -64,7 +69,7 @@ class Execution:
 
     def running(self, key: str) -> bool:
         """Whether an action's tool is still at work in this process, also long after its deadline."""
-        return key in self._running
+        return key in self.at_work
 
     def run(
         self, tool: Tool, arguments: Mapping[str, JsonValue], first: Attempt, *, permitted: Callable[[], bool]
@@ -102,7 +107,7 @@ class Execution:
             return Reconciled(state="unknown")
         try:
             with boundary(ToolError, "reconcile"):
-                return self._within(tool, attempt, partial(look, dict(arguments), attempt))
+                return self._within(tool, attempt, partial(look, _own(arguments), attempt))
         except WorkbenchError:
             return Reconciled(state="unknown")
 
@@ -110,7 +115,7 @@ class Execution:
         limit = self.limit(tool, attempt.tenant)
         try:
             with boundary(ToolError, "tool"):
-                value = self._within(tool, attempt, partial(tool.run, dict(arguments), attempt))
+                value = self._within(tool, attempt, partial(tool.run, _own(arguments), attempt))
         except Refused as refused:
             return Ending(what="not_done", code=refused.code, message=str(refused))
         except NotDone as told:
@@ -130,10 +135,10 @@ class Execution:
     def _within(self, tool: Tool, attempt: Attempt, work: Callable[[], T]) -> T:
         limit = self.limit(tool, attempt.tenant)
         limit.enter()
-        self._running.append(attempt.key)
+        self.at_work.append(attempt.key)
 
         def ended() -> None:
-            self._running.remove(attempt.key)
+            self.at_work.remove(attempt.key)
             limit.leave()
 
         return self._workers.run(work, seconds=attempt.seconds, ended=ended)
@@ -144,6 +149,12 @@ class Execution:
             return "the tool failed"
         line = self.redactor.text(" ".join(text.split()))
         return _PATH.sub("[path]", line)[:_MOST_CHARACTERS]
+
+
+def _own(arguments: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """Arguments of an attempt's own: what a tool changes in them, no other attempt sees."""
+    own: dict[str, JsonValue] = json.loads(canonical_json(dict(arguments)))
+    return own
 
 
 def _known(before: Ending, last: Ending) -> Ending:

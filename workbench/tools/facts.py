@@ -12,6 +12,8 @@ Effect = Literal["read", "write", "external", "irreversible"]
 Idempotency = Literal["natural", "key", "reconcile", "none"]
 """Whether a call may be made twice. Natural: twice is once. Key: with the same key the second does nothing. Reconcile:
 the tool can tell whether the first took place. None: nobody can tell, so after a crash a person decides."""
+Scope = Literal["principal", "tenant"]
+"""Among whose calls an action is done once: those of one principal, or of everybody of the tenant."""
 Risk = Literal["low", "medium", "high"]
 ApprovalRule = Literal["never", "untrusted", "always"]
 """When a person is asked. Untrusted: where something untrusted would decide what is done. Never: that is denied."""
@@ -42,6 +44,9 @@ class Facts(Record):
     """Arguments that only fill what is done, such as a mail's text; all others decide what is done, and to whom."""
     identity: tuple[str, ...] = ()
     """Arguments that make a call the same action again, such as an order's number; if there are none, all do."""
+    scope: Scope = "principal"
+    """With "tenant", whoever asks second gets what came of the first, whoever that was: for an identity such as an
+    order's number, of which there is one for everybody."""
 
     @model_validator(mode="after")
     def _repeats_do_no_harm(self) -> "Facts":

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from workbench.core import WorkbenchError, boundary, nearest
-from workbench.safety import Label, Redactor, join
+from workbench.safety import Label, Redactor, join, stray_paths
 from workbench.tools.approvals import Approvals, question
 from workbench.tools.call import Call, Decision, Result
 from workbench.tools.errors import ToolError
@@ -38,18 +38,23 @@ class Gate:
         redactor: Redactor | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Raises: ToolError if two tools share a name."""
+        """Raises: ToolError if two tools share a name, or the policy was checked against other ones."""
         self._tools = {tool.spec.name: tool for tool in tools}
         if len(self._tools) < len(tools):
             names = [tool.spec.name for tool in tools]
             double = next(name for name in names if names.count(name) > 1)
             raise ToolError(f"tool {double!r}: is declared twice; a gate knows tools by their names")
+        other = next((name for name, tool in self._tools.items() if policy.tools.get(name) != tool.digest), None)
+        if other is not None:
+            raise ToolError(
+                f"tool {other!r}: is not as the policy was checked against; read the policy with these tools"
+            )
         self._policy = policy
         self._audit = audit
         self._redactor = redactor if redactor is not None else Redactor()
         self._clock = clock
-        self._execution = Execution(self._redactor)
-        self._busy: set[str] = set()  # actions of this gate from before their start until their journal is closed
+        self._execution = Execution(self._redactor, state.presence.running)
+        self._busy = state.presence.busy
         self.switch = Switch(state, clock=clock)
         self.journal = Journal(state, clock=clock)
         self.approvals = Approvals(state, clock=clock)
@@ -99,11 +104,11 @@ class Gate:
         if tool is None:
             hint = nearest(self._redactor.text(name), self._tools)
             raise Stop("denied", "unknown_tool", f"there is no tool of that name; {hint}")
-        passage.tool = tool
-        passage.take()
-        call = passage.call
-        if not tool.fits(call.arguments):
+        if not passage.take(tool):
             raise Stop("denied", "bad_arguments", "the arguments do not fit the tool's schema")
+        call = passage.call
+        if stray_paths(call.arguments, call.labels):
+            raise Stop("denied", "bad_labels", "a label stands at a path that is not in the arguments")
         if not self.switch.permits(effect=tool.facts.effect != "read"):
             raise Stop("denied", "stopped", "tools are switched off for now")
         found = passage.flow = flow(tool, call)
@@ -167,6 +172,7 @@ class Gate:
         reservation = self.journal.reserve(wanted)
         action = reservation.action
         passage.call_id = action.call_id
+        passage.found = reservation.standing != "ours"
         match reservation.standing:
             case "ours":
                 return self._perform(passage, tool, action)
@@ -178,7 +184,7 @@ class Gate:
                 if self._left(action):
                     self.journal.move(action, "in_doubt")
                     return self._settle(passage, tool, action.model_copy(update={"stage": "in_doubt"}))
-                raise Stop("failed", "under_way", "the same action is under way; ask again a little later")
+                raise Stop("in_doubt", "under_way", "the same action is under way; ask again a little later")
             case "parked":
                 raise Stop("in_doubt", "parked", _UNSURE)
         raise Stop("denied", "conflict", "the same action was asked for with other arguments")
@@ -206,6 +212,8 @@ class Gate:
         if number is None:
             passage.started = False
             self.journal.move(action, "in_doubt" if passage.doubted else "failed")
+            if passage.doubted:
+                raise Stop("in_doubt", "stopped", _UNSURE)
             raise Stop("denied", "stopped", "tools are switched off for now")
         passage.attempt = number
         action = action.model_copy(update={"stage": "started", "attempt": number})
@@ -236,6 +244,7 @@ class Gate:
         if ending.what == "not_done":
             passage.started = False
             self.journal.move(action, "reserved")
+            passage.found = False  # it is known that nothing happened
             return self._perform(passage, tool, action.model_copy(update={"stage": "reserved"}))
         return self._closed(passage, tool, action, ending)
 
@@ -277,6 +286,7 @@ class Gate:
 
     def _replay(self, passage: Passage, action: Action) -> Result:
         """What came of it when it took place."""
+        passage.found = True
         before = Result.model_validate_json(action.result)
         labels = (before.label,) if passage.flow is None else (before.label, passage.flow.whole)
         replayed = before.model_copy(update={"replayed": True, "label": join(labels)})
@@ -310,8 +320,8 @@ def _attempt(passage: Passage, tool: Tool, key: str) -> Attempt:
 
 
 def _broken(passage: Passage) -> Result:
-    """A stage failed: a denial before the tool began, a doubt afterwards."""
-    if passage.started:
+    """A stage failed: a denial before the tool began, a doubt afterwards, or if an earlier call may have begun it."""
+    if passage.started or passage.doubted or passage.found:
         return passage.result("in_doubt", "gate_failed", _UNSURE)
     return passage.result("denied", "gate_failed", "it could not be checked or recorded, so it was not done")
 

@@ -50,14 +50,16 @@ class Reservation(Record):
 
 
 def action_key(tool: Tool, call: Call) -> str:
-    """What an action is: tenant, tool, version, the arguments that make it this one, and its occasion.
+    """What an action is: tenant, principal, tool, version, the arguments that make it this one, and its occasion.
 
+    The arguments are in the tool's one form; the principal counts unless the tool's scope is the tenant.
     Not where in a run it is called: a run that is resumed elsewhere finds what was done.
     """
     names = tool.facts.identity or call.arguments.keys()
     identity: dict[str, JsonValue] = {name: call.arguments[name] for name in names if name in call.arguments}
     caller = call.caller
-    return digest_json([caller.tenant, tool.spec.name, tool.facts.version, identity, call.occasion])
+    whose = caller.principal if tool.facts.scope == "principal" else None
+    return digest_json([caller.tenant, whose, tool.spec.name, tool.facts.version, identity, call.occasion])
 
 
 class Journal:
@@ -93,7 +95,9 @@ class Journal:
             if standing in {"ours", "in_doubt"}:
                 if ours.approval_id:
                     spend(db, ours.approval_id, ours.key, ours.at)
-                update = {"owner": owner, "approval_id": ours.approval_id, "at": ours.at}
+                update: dict[str, str | float] = {"owner": owner, "approval_id": ours.approval_id, "at": ours.at}
+                if found.arguments_digest != ours.arguments_digest:
+                    update |= {"arguments_digest": ours.arguments_digest, "call_id": ours.call_id}
                 found = found.model_copy(update={**update, "stage": "reserved" if standing == "ours" else "in_doubt"})
                 db.execute("INSERT OR REPLACE INTO actions VALUES (?,?,?,?,?,?,?,?,?,?,?)", _row(found))
         return Reservation(standing=standing, action=found)
@@ -146,12 +150,12 @@ class Journal:
         return bool(self._state.change(marks, _row(action)))
 
     def _standing(self, found: Action, wanted: Action) -> Standing:
+        if found.stage == "failed":  # nothing happened, so that other arguments are no conflict
+            return "ours"
         if found.arguments_digest != wanted.arguments_digest:
             return "conflict"
         if found.stage in {"done", "parked"}:
             return found.stage
-        if found.stage == "failed":
-            return "ours"
         presence = self._state.presence
         if found.stage != "in_doubt" and (found.owner == presence.name or presence.alive(found.owner)):
             return "under_way"

@@ -10,10 +10,10 @@ from typing import Literal, Protocol
 from pydantic import JsonValue
 
 from workbench.core import WorkbenchError, canonical_json, digest_bytes
-from workbench.safety import DROPPED, Label, Redactor
+from workbench.safety import DROPPED, Label, Redactor, join
 from workbench.tools.call import AuditEntry, Call, Decision, Kind, Result
-from workbench.tools.errors import ToolError
-from workbench.tools.flow import Flow
+from workbench.tools.errors import NotDone, ToolError
+from workbench.tools.flow import Flow, final
 from workbench.tools.tool import Tool
 
 GATE = Label(integrity="trusted", confidentiality="public", sources=("gate",))
@@ -47,6 +47,8 @@ class Passage:
     clock: Callable[[], float]
     arguments_digest: str = ""
     redacted: str = DROPPED
+    labels: dict[str, Label] = field(default_factory=dict)
+    """Redacted, for the audit log."""
     tool: Tool | None = None
     flow: Flow | None = None
     decision: Decision = field(default_factory=lambda: Decision(judgement="denied"))
@@ -59,18 +61,35 @@ class Passage:
     doubted: bool = False
     """Whether an earlier attempt of the action may have taken effect: a later one that did nothing proves nothing."""
 
-    def take(self) -> None:
-        """Make the arguments this passage's own, name them and redact them.
+    found: bool = False
+    """Whether the journal held the action before this call: what came of it is not this call's to deny."""
+
+    def take(self, tool: Tool) -> bool:
+        """Make the arguments this passage's own, in the tool's one form, name them and redact them.
+
+        False if they do not fit the tool; then they stay as they were given.
 
         Raises: ValueError or TypeError if they are not JSON; ToolError if they can't be redacted.
         """
+        self.tool = tool
+        own = json.loads(canonical_json(self.call.arguments))
+        self.call = self.call.model_copy(update={"arguments": own, "labels": dict(self.call.labels)})
+        fits = tool.fits(own)
+        try:
+            self.call = final(tool, self.call)
+        except NotDone:
+            fits = False
         text = canonical_json(self.call.arguments)
-        self.call = self.call.model_copy(update={"arguments": json.loads(text), "labels": dict(self.call.labels)})
         self.arguments_digest = digest_bytes(text)
         redacted = self.redactor.json(self.call.arguments)
         if redacted == DROPPED:
             raise ToolError("the arguments can't be redacted, so they can't be recorded")
         self.redacted = json.dumps(redacted, ensure_ascii=False)
+        for path, label in self.call.labels.items():
+            told = self.redactor.text(path)
+            alike = (self._redacted(label), *((self.labels[told],) if told in self.labels else ()))
+            self.labels[told] = join(alike)
+        return fits
 
     def intent(self) -> AuditEntry:
         """That the tool is about to run."""
@@ -86,6 +105,10 @@ class Passage:
             call_id=self.call_id, kind=kind, label=GATE, code=code, message=message, approval_id=self.approval_id
         )
 
+    def _redacted(self, label: Label) -> Label:
+        sources = tuple(sorted({self.redactor.text(source) for source in label.sources}))
+        return label if sources == label.sources else label.model_copy(update={"sources": sources})
+
     def _entry(self, kind: Literal["intent", "outcome"], result: Result | None) -> AuditEntry:
         caller, facts = self.call.caller, self.tool.facts if self.tool is not None else None
         return AuditEntry(
@@ -100,7 +123,7 @@ class Passage:
             effect=facts.effect if facts is not None else "unknown",
             arguments_digest=self.arguments_digest,
             arguments=self.redacted,
-            labels=self.call.labels,
+            labels=self.labels,
             decision=self.decision.judgement,
             policies=self.decision.policies,
             approval_id=self.approval_id,

@@ -42,6 +42,8 @@ class Policy:
         self.text = text
         self.digest = digest_json([text, self._schema_text])
         """Names the policies and what they can speak of."""
+        self.tools = {tool.spec.name: tool.digest for tool in tools}
+        """Digests of the tools that it was checked against, by name."""
         self._schema = schema
         self._slices = read_slices(text, where)
         self._said = mentioned(_SAID, text)
@@ -125,7 +127,11 @@ def user_id(caller: Caller) -> str:
 
     >>> user_id(Caller(tenant="acme", principal="jo"))
     'jo@acme'
+
+    Raises: ToolError if the tenant has an "@" in its name: "jo@acme" of "x" would be "jo" of "acme@x".
     """
+    if "@" in caller.tenant:
+        raise ToolError(f'tenant {caller.tenant!r}: has an "@" in its name; policies could take it for another')
     return f"{caller.principal}@{caller.tenant}"
 
 

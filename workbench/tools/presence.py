@@ -14,6 +14,10 @@ class Presence:
         """Raises: OSError if the folder can't be written."""
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
+        self.busy: set[str] = set()
+        """Actions of this process, of all its gates, from before their start until their journal is closed."""
+        self.running: list[str] = []
+        """Actions whose tool is at work in this process, also long after its deadline."""
         for found in folder.iterdir():
             if not self.alive(found.name):
                 found.unlink(missing_ok=True)

@@ -48,8 +48,8 @@ class State:
         self._lock = threading.RLock()
         self._lasting = False
         with boundary(ToolError, f"tool state {str(path)!r}: can't be opened"):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            new = not path.exists()
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            new = _make(path)
             self._db = sqlite3.connect(path, check_same_thread=False, timeout=busy_seconds, isolation_level=None)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
@@ -114,3 +114,12 @@ class State:
         if lasting is not self._lasting:
             self._db.execute(f"PRAGMA synchronous={'FULL' if lasting else 'NORMAL'}")
             self._lasting = lasting
+
+
+def _make(path: Path) -> bool:
+    """Make a file that only its owner may read, as those that SQLite lays beside it are then; False if it is there."""
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        return False
+    return True
