@@ -169,7 +169,7 @@ def test_a_store_of_an_earlier_version_goes_on(tmp_path: Path) -> None:
 def test_many_processes_open_a_new_store_at_once(tmp_path: Path) -> None:
     """None finds it locked."""
     code = "import sys, pathlib; from workbench.lms import CallStore; print('', flush=True); sys.stdin.read(1)\n"
-    code += "for n in range(20): CallStore(pathlib.Path(sys.argv[1]) / f'{n}.db').close()"
+    code += "for n in range(6): CallStore(pathlib.Path(sys.argv[1]) / f'{n}.db').close()"
     arguments = [sys.executable, "-c", code, str(tmp_path)]
     children = [subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(4)]
     for child in children:
