@@ -38,6 +38,8 @@ CALLS = pl.Schema(
     }
 )
 """The ledger, a row for each call in the order they ended; `usd` is null where the price is unknown."""
+OPENING_SECONDS = 60
+"""How long one waits for others that open or change the file."""
 LOOK_SECONDS = 0.005
 """How often a process looks whether another one has ended a call."""
 
@@ -102,8 +104,8 @@ class CallStore:
         self._lock = threading.RLock()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(path, check_same_thread=False, timeout=60, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db = sqlite3.connect(path, check_same_thread=False, timeout=OPENING_SECONDS, isolation_level=None)
+            _log_ahead(self._db)
             self._db.execute("PRAGMA synchronous=NORMAL")
             self._db.executescript(_TABLES)
             self._add_columns()
@@ -242,3 +244,16 @@ def totals(calls: pl.DataFrame) -> Spend:
         seconds=sum(asked["milliseconds"]) / 1000,
         usd=None if unknown else sum(paid["usd"]),
     )
+
+
+def _log_ahead(db: sqlite3.Connection) -> None:
+    """Switch the file to a write-ahead log; where others open it at the same moment, SQLite does not wait by itself."""
+    ends = time.monotonic() + OPENING_SECONDS
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as cause:
+            if cause.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > ends:
+                raise
+            time.sleep(0.05)
