@@ -22,6 +22,7 @@ from workbench.core.corpus import (
     digest_documents,
     tool_id,
 )
+from workbench.core.database import open_database
 from workbench.core.episode import (
     INAPPLICABLE,
     Blame,
@@ -71,6 +72,7 @@ from workbench.core.evalset import (
     WorldCall,
 )
 from workbench.core.jsonl import read_record, read_records, write_bytes, write_record, write_records
+from workbench.core.owner import Owner
 from workbench.core.process import end_process
 from workbench.core.record import Record, canonical_json, digest_bytes, digest_file, digest_json, short
 from workbench.core.run import SCORES, Run, RunHeader, read_run, write_run
@@ -125,6 +127,7 @@ __all__ = [
     "Meter",
     "OptimizeError",
     "Origin",
+    "Owner",
     "PackageError",
     "Persona",
     "Prediction",
@@ -164,6 +167,7 @@ __all__ = [
     "end_process",
     "integer",
     "nearest",
+    "open_database",
     "read_record",
     "read_records",
     "read_run",

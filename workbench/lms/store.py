@@ -13,8 +13,7 @@ from pathlib import Path
 import polars as pl
 from pydantic import JsonValue
 
-from workbench.core import LMError, Spend, boundary
-from workbench.lms.owner import Owner
+from workbench.core import LMError, Owner, Spend, boundary, open_database
 from workbench.lms.scope import Call, Kind, Where
 from workbench.lms.turns import Turns
 
@@ -104,9 +103,7 @@ class CallStore:
         self._lock = threading.RLock()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(path, check_same_thread=False, timeout=OPENING_SECONDS, isolation_level=None)
-            _log_ahead(self._db)
-            self._db.execute("PRAGMA synchronous=NORMAL")
+            self._db = open_database(path, wait_seconds=OPENING_SECONDS)
             self._db.executescript(_TABLES)
             self._add_columns()
         except (OSError, sqlite3.Error) as cause:
@@ -244,16 +241,3 @@ def totals(calls: pl.DataFrame) -> Spend:
         seconds=sum(asked["milliseconds"]) / 1000,
         usd=None if unknown else sum(paid["usd"]),
     )
-
-
-def _log_ahead(db: sqlite3.Connection) -> None:
-    """Switch the file to a write-ahead log; where others open it at the same moment, SQLite does not wait by itself."""
-    ends = time.monotonic() + OPENING_SECONDS
-    while True:
-        try:
-            db.execute("PRAGMA journal_mode=WAL")
-            return
-        except sqlite3.OperationalError as cause:
-            if cause.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > ends:
-                raise
-            time.sleep(0.05)

@@ -23,6 +23,7 @@ from workbench.core import BudgetExceeded, OptimizeError, integer
 from workbench.optimize.attempts import runner
 from workbench.optimize.blueprint import Blueprint, Point, name_of
 from workbench.optimize.paired import Floats, Posterior, judge, kernel
+from workbench.optimize.racing import Runner
 from workbench.optimize.search import Lane, Search
 from workbench.optimize.space import Space
 from workbench.optimize.trial import START
@@ -76,18 +77,20 @@ class _Contest:
     points: list[Point] = field(default_factory=list)
     lanes: dict[int, Lane] = field(default_factory=dict)
     """By the place of its point."""
+    runners: dict[int, Runner] = field(default_factory=dict)
+    """What each lane scored so far."""
 
     def __post_init__(self) -> None:
         self.rng = np.random.default_rng(integer(self.search.task.seed, ORIGIN))
         self.total = len(self.search.cases)
-        self._add([self.blueprint.origin])
+        self.points = [self.blueprint.origin]
         for trial in self.search.trials:
             spec = self.search.spec(trial)
             point = self.blueprint.origin if spec == self.start else self.blueprint.locate(spec)
             if point is not None:
-                self._add([point])
+                self.points += [] if point in self.points else [point]
                 run = self.search.runs[trial.number]
-                self.lanes[self.points.index(point)] = Lane(spec, self.search.task.build(spec), run, trial.origin)
+                self._seat(self.points.index(point), Lane(spec, self.search.task.build(spec), run, trial.origin))
         self.whole = prod(len(values) for values in self.blueprint.space.values()) <= MOST_POINTS
         self._add(self._all() if self.whole else self._some(MOST_POINTS))
 
@@ -154,31 +157,36 @@ class _Contest:
         if place not in self.lanes:
             spec = self.blueprint.spec(self.points[place])
             self.lanes[place] = Lane(spec, self.search.task.build(spec), origin=START if place == 0 else ORIGIN)
-        self.search.extend(self.lanes[place], cases)
+        lane = self.lanes[place]
+        self.search.extend(lane, cases)
+        self._seat(place, lane)
         if cases == self.total:
-            self.search.record(self.lanes[place], self.lanes[place].origin)
+            self.search.record(lane, lane.origin)
+
+    def _seat(self, place: int, lane: Lane) -> None:
+        """Remember a lane as it stands by now."""
+        assert lane.run is not None, "it was tried"
+        self.lanes[place], self.runners[place] = lane, runner(lane.agent.digest, lane.run)
 
     def _affords(self, leader: int) -> bool:
         """Whether the budget has room for two more steps and then for the leader on all cases."""
-        lanes = [self.lanes[place] for place in (leader, 0) if place in self.lanes]
-        episodes = 2 * self.plan.batch + self.total - self._done(leader)
-        return self.search.has_room(episodes, [lane.run for lane in lanes[:1] if lane.run is not None])
+        run = self.lanes.get(leader, self.lanes[0]).run  # the start stands for one that nobody was asked about
+        assert run is not None, "it was tried"
+        return self.search.has_room(2 * self.plan.batch + self.total - self._done(leader), [run])
 
     def _done(self, place: int) -> int:
         return self.lanes[place].done if place in self.lanes else 0
 
     def _scores(self) -> Floats:
         found = np.full((len(self.points), self.total), np.nan)
-        for place, lane in self.lanes.items():
-            if lane.run is not None:
-                scores = runner("", lane.run).scores
-                found[place, : len(scores)] = [np.nan if score is None else score for score in scores]
+        for place, one in self.runners.items():
+            found[place, : len(one.scores)] = [np.nan if score is None else score for score in one.scores]
         return found
 
     def _tokens(self) -> Floats:
         """Of a case, as measured, or as expected from relatives; a candidate of which nothing is known is like all."""
-        tried = [place for place, lane in self.lanes.items() if lane.run is not None]
-        logs = np.log1p([runner("", run).tokens for place in tried if (run := self.lanes[place].run) is not None])
+        tried = [*self.runners]
+        logs = np.log1p([one.tokens for one in self.runners.values()])
         own = self.prior[np.ix_(tried, tried)] + 1e-6 * np.eye(len(tried))
         level = float(logs.mean())
         expected: Floats = level + self.prior[:, tried] @ np.linalg.solve(own, logs - level)

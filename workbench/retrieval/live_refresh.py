@@ -8,7 +8,7 @@ A deleted document is gone from every answer as soon as the next generation is p
 returns. Its bytes leave the disk when its segment is rewritten, at the latest by `compact`, which leaves no byte of it.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 
@@ -96,22 +96,13 @@ def update(
     with writing(index.folder):
         writer = Writer(index)
         writer.delete(list(dict.fromkeys(deleted)))
-        for batch in _batches(documents):
+        for batch in batches(documents):
             writer.put(batch)
             writer.commit()
             if progress is not None:
                 progress(writer.looked)
         writer.commit()
-        counts = writer.counts
-        return Refreshed(
-            added=counts["added"],
-            changed=counts["changed"],
-            confirmed=counts["confirmed"],
-            unchanged=counts["unchanged"],
-            deleted=counts["deleted"],
-            embedded=counts["embedded"],
-            generation=writer.generation.manifest.generation,
-        )
+        return refreshed(writer.counts, writer.generation.manifest.generation)
 
 
 def refresh(index: LiveIndex, corpus: Corpus, *, progress: Progress | None = None) -> Refreshed:
@@ -152,7 +143,14 @@ def _check_model(folder: Path, spec: IndexSpec, model: str, probe: Vectors | Non
         )
 
 
-def _batches(documents: Iterable[Document]) -> Iterator[list[Document]]:
+def refreshed(counts: Mapping[str, int], generation: int) -> Refreshed:
+    """What was counted while an index was brought up to date; what was never counted is 0."""
+    names = ("added", "changed", "confirmed", "unchanged", "deleted", "embedded")
+    return Refreshed(generation=generation, **{name: counts.get(name, 0) for name in names})
+
+
+def batches(documents: Iterable[Document]) -> Iterator[list[Document]]:
+    """The documents, so many at once as become visible together."""
     remaining = iter(documents)
     while batch := list(islice(remaining, BATCH)):
         yield batch

@@ -11,7 +11,7 @@ import math
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from hashlib import sha256
 
@@ -83,7 +83,7 @@ class Postgres:
 
     @contextmanager
     def writing(self) -> Iterator["PostgresWriter"]:
-        """See `Engine.writing`: the lock is the connection's, and ends with it."""
+        """See `Engine.writing`: a writer that dies gives the lock back with its connection, a moment after its end."""
         with self._connected() as connection:
             connection.autocommit = True
             may = connection.execute(schema.MAY_WRITE, [self._schema]).fetchone()
@@ -99,6 +99,8 @@ class Postgres:
                 connection.execute("SELECT set_config('search_path', %s, false)", [schema.search_path(self._schema)])
                 yield PostgresWriter(connection)
             finally:
+                with suppress(psycopg.Error):  # a broken connection has given it back already, or soon will
+                    connection.execute("SELECT pg_advisory_unlock_all()")
                 connection.close()
 
     def stats(self, content: Content, now: datetime) -> LiveStats:

@@ -5,10 +5,9 @@ decided here, in one way for all of them. A text that has not changed is not emb
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
-from itertools import islice
 
 import numpy as np
 
@@ -21,7 +20,7 @@ from workbench.retrieval.engine import Change, Content, Engine, Reader, Row, Wri
 from workbench.retrieval.index import Hit, IndexSpec, Vectors, checked, searchable
 from workbench.retrieval.live import LiveStats, Passage
 from workbench.retrieval.live_draft import UNREAD, Draft, draft
-from workbench.retrieval.live_refresh import Progress, Refreshed
+from workbench.retrieval.live_refresh import Progress, Refreshed, batches, refreshed
 from workbench.retrieval.view import ANYONE, View
 
 BATCH = 4_096
@@ -134,7 +133,7 @@ class SharedStore:
         counts: Counter[str] = Counter()
         gone = list(writer.known(deleted))
         looked = 0
-        for batch in _batches(documents):
+        for batch in batches(documents):
             change = self._plan(writer, batch, gone, counts)
             if any(change):
                 writer.publish(change)
@@ -145,15 +144,7 @@ class SharedStore:
             counts["deleted"] += len(gone)
             writer.publish(Change(put=(), deleted=gone, confirmed={}))
         with self._engine.reading(ANYONE) as reader:
-            return Refreshed(
-                added=counts["added"],
-                changed=counts["changed"],
-                confirmed=counts["confirmed"],
-                unchanged=counts["unchanged"],
-                deleted=counts["deleted"],
-                embedded=counts["embedded"],
-                generation=reader.generation,
-            )
+            return refreshed(counts, reader.generation)
 
     def _plan(self, writer: Writer, batch: Sequence[Document], gone: Sequence[str], counts: Counter[str]) -> Change:
         """What has to be written so that documents are there and others gone; of several with one id the last."""
@@ -228,9 +219,3 @@ def _check_encoder(where: str, content: Content, encoder: Encoder | None) -> Non
 
 def _said(one: Draft) -> bytes:
     return sha256(searchable(one.document).encode()).digest()[:16]
-
-
-def _batches(documents: Iterable[Document]) -> Iterator[list[Document]]:
-    remaining = iter(documents)
-    while batch := list(islice(remaining, BATCH)):
-        yield batch

@@ -5,7 +5,7 @@ import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
-from workbench.core import PackageError
+from workbench.core import PackageError, open_database
 from workbench.packaging import RunView
 from workbench.serving.problems import Refused
 
@@ -37,9 +37,7 @@ class RunStore:
         self._lock = threading.Lock()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(path, check_same_thread=False, timeout=10, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=NORMAL")
+            self._db = open_database(path, wait_seconds=10)
             self._db.executescript(_TABLES)
             if "owner" not in {row[1] for row in self._db.execute("PRAGMA table_info(runs)")}:
                 self._db.execute(_OWNER)

@@ -53,8 +53,8 @@ class Gate:
         self._audit = audit
         self._redactor = redactor if redactor is not None else Redactor()
         self._clock = clock
-        self._execution = Execution(self._redactor, state.presence.running)
-        self._busy = state.presence.busy
+        self._execution = Execution(self._redactor, state.running)
+        self._busy = state.busy
         self.switch = Switch(state, clock=clock)
         self.journal = Journal(state, clock=clock)
         self.approvals = Approvals(state, clock=clock)

@@ -72,7 +72,7 @@ class Journal:
     @property
     def owner(self) -> str:
         """This process, as actions name it."""
-        return self._state.presence.name
+        return self._state.owner.name
 
     def find(self, key: str) -> Action | None:
         """An action, or None if nobody ever reserved it."""
@@ -84,7 +84,7 @@ class Journal:
 
         Raises: ToolError if the approval can't be spent, or the journal can't be written; then nothing is changed.
         """
-        owner = self._state.presence.name
+        owner = self._state.owner.name
         ours = action.model_copy(update={"owner": owner, "stage": "reserved", "at": self._clock()})
         if not ours.approval_id and self._insert(ours):
             return Reservation.model_construct(standing="ours", action=ours)
@@ -107,7 +107,7 @@ class Journal:
         rows = self._state.change(
             "UPDATE actions SET state = 'started', attempt = attempt + 1 WHERE key = ? AND owner = ? "
             "AND state = 'reserved' AND (SELECT mode FROM switch WHERE id = 1) = 'run' RETURNING attempt",
-            (key, self._state.presence.name),
+            (key, self._state.owner.name),
             lasting=lasting,
         )
         return int(rows[0][0]) if rows else None
@@ -156,8 +156,8 @@ class Journal:
             return "conflict"
         if found.stage in {"done", "parked"}:
             return found.stage
-        presence = self._state.presence
-        if found.stage != "in_doubt" and (found.owner == presence.name or presence.alive(found.owner)):
+        owner = self._state.owner
+        if found.stage != "in_doubt" and (found.owner == owner.name or owner.alive(found.owner)):
             return "under_way"
         return "ours" if found.stage == "reserved" else "in_doubt"
 

@@ -9,9 +9,8 @@ from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 
-from workbench.core import boundary
+from workbench.core import Owner, boundary, open_database
 from workbench.tools.errors import ToolError
-from workbench.tools.presence import Presence
 
 BUSY_SECONDS = 2.0
 """How long a change waits for those of others, before it fails and denies."""
@@ -45,18 +44,20 @@ class State:
         Raises: ToolError if it can't be opened or holds something else.
         """
         self.path = path
+        self.busy: set[str] = set()
+        """Actions of this process, of all its gates, from before their start until their journal is closed."""
+        self.running: list[str] = []
+        """Actions whose tool is at work in this process, also long after its deadline."""
         self._lock = threading.RLock()
         self._lasting = False
         with boundary(ToolError, f"tool state {str(path)!r}: can't be opened"):
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             new = _make(path)
-            self._db = sqlite3.connect(path, check_same_thread=False, timeout=busy_seconds, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=NORMAL")
+            self._db = open_database(path, wait_seconds=busy_seconds)
             self._db.executescript(_TABLES)
             if new:  # a row that is gone later stops everything, as it should
                 self._db.execute("INSERT OR IGNORE INTO switch VALUES (1, 'run', 0, 0, '', '')")
-            self.presence = Presence(path.with_name(f"{path.name}-gates"))
+            self.owner = Owner(path.with_name(f"{path.name}-gates"))
 
     @cached_property
     def seal_key(self) -> bytes:
@@ -108,7 +109,7 @@ class State:
         """Close the file; nothing is lost without it."""
         with self._lock:
             self._db.close()
-            self.presence.close()
+            self.owner.close()
 
     def _sync(self, lasting: bool) -> None:
         if lasting is not self._lasting:

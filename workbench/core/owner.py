@@ -1,4 +1,4 @@
-"""Who is at work on a call store: a process that others can tell from a dead one.
+"""Who is at work on something that processes share: a process that others can tell from a dead one.
 
 An owner holds a lock on a file of its own for as long as it lives. The operating system takes the lock away
 when the process ends, however it ends; so a lock that can be had belonged to a dead owner. Unlike a process

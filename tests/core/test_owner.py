@@ -4,12 +4,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from workbench.lms.owner import Owner
+from workbench.core import Owner
 
 CHILD = """
 import sys, time
 from pathlib import Path
-from workbench.lms.owner import Owner
+from workbench.core import Owner
 print(Owner(Path(sys.argv[1])).name, flush=True)
 time.sleep(60)
 """
