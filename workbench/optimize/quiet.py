@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TextIO, cast
+from weakref import WeakSet
 
 import tqdm  # type: ignore[import-untyped]  # comes with dspy, which draws with it
 
@@ -26,6 +27,20 @@ class _Muffler:
 
     def __getattr__(self, name: str) -> object:
         return getattr(self.through, name)
+
+
+class _Bars(WeakSet[object]):
+    """The bars of the process. dspy clears this set before each of its own, also under a bar that another thread opens:
+    tqdm then misses what it has just added, or iterates over a set that changes."""
+
+    def __iter__(self) -> Iterator[object]:
+        """The bars there are now."""
+        refs = list(self.data)  # type: ignore[attr-defined]  # WeakSet has it, typeshed does not
+        return iter([bar for known in refs if (bar := known()) is not None])
+
+    def remove(self, item: object) -> None:
+        """Forget a bar, also one that is forgotten already."""
+        self.discard(item)
 
 
 @dataclass
@@ -49,6 +64,8 @@ class _Streams:
             sys.stdout, sys.stderr = self.muffled
             # Its monitor redraws slow bars from a thread of its own, which no context variable reaches.
             self.interval, tqdm.tqdm.monitor_interval = tqdm.tqdm.monitor_interval, 0
+            with tqdm.tqdm.get_lock():
+                tqdm.tqdm._instances = _Bars(tqdm.tqdm._instances)
 
     def restore(self) -> None:
         """The last user puts back what was there, unless someone has put another stream there since."""

@@ -2,7 +2,8 @@
 
 Open it for `build_index(corpus, IndexSpec())`, an index in memory that an experiment freezes and a package ships; or
 for `create_live`, `refresh` and `LiveIndex(folder).passages(query, k, view)`, an index on disk that follows its corpus,
-up to a million passages. Both answer `search(query, k, view)`.
+up to a million passages; or for `open_store(where, name)`, the same in a database or on an object store. All answer
+`search(query, k, view)`.
 
 Why both words and meanings: tools are named in code and asked for in prose. Words find the tool that a
 request names, vectors find the one it describes, and rank fusion needs no common scale between them. Why
