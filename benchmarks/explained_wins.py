@@ -7,9 +7,9 @@ Rules:
 - The task is tool calling: requests of the Berkeley Function-Calling Leaderboard over its pooled catalogue of tools,
   answered by the embedded model. `--scripted` rehearses it with a rule that knows the answers and is right on most of
   them once it sees three demos; that says nothing about models.
-- The winner is the best by score of what the usual optimizers find, one after another: twelve labelled demos, eight
-  that the agent solved itself, the twelve nearest to each request, and a random search over demos, how they are chosen
-  and written, layout and arguments. None of them looks at tokens, except to break ties.
+- The winner is the best by score of what the usual optimizers find, one after another: eight labelled demos, eight
+  that the agent solved itself, the eight nearest to each request, and a random search over demos, how they are chosen
+  and written, layout and arguments, within 240 calls. None of them looks at tokens, except to break ties.
 - `explain` undoes its edits one by one and drops those that the gain does not need, on the validation cases alone.
 - What is judged is measured on held-out cases that neither saw: the share of the winner's gain over the start that the
   smallest variant keeps, and the prompt tokens that it saves. On validation at least 95 % are kept by construction.
@@ -24,7 +24,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import dspy
@@ -42,6 +42,7 @@ from workbench.optimize import (
     RandomSearch,
     Space,
     Task,
+    Trial,
     explain_win,
     optimize,
     render_explanation,
@@ -53,11 +54,11 @@ SPACE: Space = {
     "arguments": ["required", "declared"],
     "demo_choice": ["fixed", "nearest"],
     "demo_layout": ["signature", "documented", "json"],
-    "demos": [2, 4, 8, 12],
+    "demos": [2, 4, 8],
     "layout": ["documented", "json"],
 }
-FULL = Size(800, 40, 120, Budget(calls=500))
-SMALL = Size(400, 16, 24, Budget(calls=160))
+FULL = Size(800, 32, 90, Budget(calls=240))
+SMALL = Size(400, 16, 24, Budget(calls=120))
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,8 @@ class Bench:
             meter=meter,
             seed=self.seed,
             metric=METRIC,
+            on_begin=lambda agent: _tell(f"a candidate with {agent.spec.demos} demos begins"),
+            on_trial=_told,
         )
 
     def tried(self, name: str, spec: AgentSpec) -> tuple[Run, float]:
@@ -124,6 +127,7 @@ class Bench:
             split="test",
             metrics=(METRIC,),
         )
+        _tell(f"{name} on {len(self.problem.test)} held-out cases")
         with scope(run="held out") as tally:
             run = evaluate(agent, self.problem.test, request=request)
         return run, sum(call.prompt_tokens for call in tally.calls()) / len(self.problem.test)
@@ -137,9 +141,10 @@ def measure(bench: Bench, budget: Budget) -> Outcome:
     """Search, explain, and try winner and smallest variant on held-out cases."""
     start, task = bench.problem.start, bench.task(budget)
     with scope(run="search"):
-        found = optimize(start, [LabeledDemos(12), BootstrappedDemos(8), NearestDemos(12), RandomSearch(SPACE)], task)
+        found = optimize(start, [LabeledDemos(8), BootstrappedDemos(8), NearestDemos(8), RandomSearch(SPACE)], task)
+    _tell(f"the winner scores {found.best.score:.3f} on val; undoing its edits one by one")
     with scope(run="explain"):
-        explanation = explain_win(bench.task(Budget()), start, found.winner)
+        explanation = explain_win(replace(bench.task(Budget()), on_case=_measured), start, found.winner)
     agents = {"start": start, "winner": found.winner, "smallest": explanation.smallest}
     (first, _), (whole, long), (less, short) = (bench.tried(name, spec) for name, spec in agents.items())
     return Outcome(
@@ -149,6 +154,20 @@ def measure(bench: Bench, budget: Budget) -> Outcome:
         difference=compare(whole, less, METRIC),
         saved=1 - short / long if long else 0.0,
     )
+
+
+def _told(trial: Trial) -> None:
+    score = "nothing" if trial.score is None else f"{trial.score:.3f}"
+    _tell(f"{trial.origin}: {score} on {trial.cases} cases, {trial.tokens:.0f} tokens each")
+
+
+def _measured(done: int, total: int) -> None:
+    if done == total:
+        _tell(f"a variant is measured on {total} cases")
+
+
+def _tell(what: str) -> None:
+    print(what, file=sys.stderr, flush=True)
 
 
 def scripted(problem: Problem) -> Pupil:
@@ -167,7 +186,7 @@ def main(arguments: Sequence[str]) -> int:
     """Measure, print, and say by the exit code whether the target is met."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.explained_wins", description=__doc__.split("\n")[0])
     parser.add_argument("--scripted", action="store_true", help="a rule instead of the embedded model")
-    parser.add_argument("--quick", action="store_true", help="16 validation cases, 24 held out, 160 calls to search")
+    parser.add_argument("--quick", action="store_true", help="16 validation cases, 24 held out, 120 calls to search")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     options = parser.parse_args(arguments)

@@ -1,6 +1,10 @@
 """A search can be seen in MLflow while it runs, as a run for each candidate, and what was cut is taken up again."""
 
+import os
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +13,7 @@ import pytest
 from mlflow.entities import Run
 from rehearsal import TEXT, Rehearsal, bench_in
 
+from workbench.agents import Agent
 from workbench.lab import Bench
 from workbench.lab.live_log import LiveLog, in_mlflow
 from workbench.lab.searching import found, run_search
@@ -29,19 +34,29 @@ def runs_in(bench: Bench) -> tuple[Run, list[Run]]:
 
 
 class Peeking(LiveLog):
-    """Looks into the store after each look of a race, and may then die."""
+    """Looks into the store after each look of a race, and may then die; and when a candidate begins."""
 
     seen: list[tuple[Standing, Run, list[Run]]]
+    begun: list[tuple[str, list[Run]]]
     looks = 1000
+
+    def begin(self, agent: Agent) -> None:
+        """Wait until it is written, and read it."""
+        super().begin(agent)
+        self._written()
+        self.begun.append((agent.digest, runs_in(self.bench)[1]))
 
     def race(self, standing: Standing) -> None:
         """Wait until it is written, and read it."""
         super().race(standing)
-        for done in self._work:
-            done.result()
+        self._written()
         self.seen.append((standing, *runs_in(self.bench)))
         if len(self.seen) == self.looks:
-            raise KeyboardInterrupt
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def _written(self) -> None:
+        for done in self._work:
+            done.result()
 
 
 @pytest.fixture
@@ -51,24 +66,28 @@ def place(cases: Path, tracking_template: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def watched_bench(folder: Path, looks: int) -> tuple[Bench, list[tuple[Standing, Run, list[Run]]]]:
+Seen = list[tuple[Standing, Run, list[Run]]]
+Begun = list[tuple[str, list[Run]]]
+
+
+def watched_bench(folder: Path, looks: int) -> tuple[Bench, Seen, Begun]:
     """A bench whose store is read at each look; a process that dies there closes nothing."""
-    bench, seen = bench_in(folder, Rehearsal(), text=SMALL), list[tuple[Standing, Run, list[Run]]]()
+    bench, seen, begun = bench_in(folder, Rehearsal(), text=SMALL), Seen(), Begun()
 
     @contextmanager
     def peek(bench: Bench, watched: Watched) -> Iterator[Watcher]:
         log = Peeking(bench, watched)
-        log.seen, log.looks = seen, looks
+        log.seen, log.begun, log.looks = seen, begun, looks
         yield log
         log.close("FINISHED")
 
     bench.watch = peek
-    return bench, seen
+    return bench, seen, begun
 
 
 def test_while_a_race_runs_its_candidates_are_runs_that_go_on(place: Path) -> None:
     """Who is alive is RUNNING with the score so far; the execution tells the best with its interval, spent and left."""
-    bench, seen = watched_bench(place, 1000)
+    bench, seen, begun = watched_bench(place, 1000)
     run_search(bench)
     standing, parent, candidates = next(one for one in seen if one[0].dropped and one[0].alive)
     running = {run.data.tags["agent_digest"]: run for run in candidates if run.info.status == "RUNNING"}
@@ -83,6 +102,10 @@ def test_while_a_race_runs_its_candidates_are_runs_that_go_on(place: Path) -> No
     assert ("RUNNING", len(standing.alive)) == (parent.info.status, shown["search/alive"])
     assert shown["search/best_low"] <= shown["search/best"] <= shown["search/best_high"]
     assert 200 == shown["search/spent_calls"] + shown["search/left_calls"]
+    for agent, there in begun:
+        (run,) = (one for one in there if one.data.tags["agent_digest"] == agent)
+        assert ("RUNNING", 1) == (run.info.status, run.data.metrics["alive"])
+    assert {run.data.tags["agent_digest"] for run in runs_in(bench)[1]} == {agent for agent, _ in begun}
 
 
 def test_in_the_end_each_candidate_is_one_run_that_has_ended(place: Path) -> None:
@@ -110,19 +133,21 @@ def test_in_the_end_each_candidate_is_one_run_that_has_ended(place: Path) -> Non
 
 def test_what_was_killed_is_continued_and_not_doubled(place: Path) -> None:
     """The same runs, their history begun anew, and none is left RUNNING."""
-    dying, seen = watched_bench(place, 1)
-    with pytest.raises(KeyboardInterrupt):
-        run_search(dying)
-    _, before = runs_in(dying)
-    left = {run.info.run_id for run in before if run.info.status == "RUNNING"}
+    root = Path(__file__).parents[2]
+    dead = subprocess.run(
+        [sys.executable, __file__, str(place)], env={**os.environ, "PYTHONPATH": str(root)}, check=False
+    )
     bench = bench_in(place, Rehearsal(), text=SMALL)
+    _, before = runs_in(bench)
+    left = {run.info.run_id for run in before if run.info.status == "RUNNING"}
     bench.watch = in_mlflow
     run_search(bench)
     parent, after = runs_in(bench)
     client = open_store(bench.workspace.folder).client
     steps = [point.step for point in client.get_metric_history(parent.info.run_id, "search/trials")]
 
-    assert (1, 1) <= (len(seen), len(left))
+    assert -signal.SIGKILL == dead.returncode
+    assert left
     assert left <= {run.info.run_id for run in after}
     assert len(after) == len({run.data.tags["agent_digest"] for run in after})
     assert {"FINISHED"} == {run.info.status for run in [parent, *after]}
@@ -136,3 +161,7 @@ def test_a_store_that_refuses_does_not_end_a_search(place: Path) -> None:
     bench.watch = in_mlflow
 
     assert found(run_search(bench)).best.complete
+
+
+if __name__ == "__main__":
+    run_search(watched_bench(Path(sys.argv[1]), 1)[0])

@@ -40,7 +40,7 @@ class LiveLog:
 
     bench: Bench
     watched: Watched
-    _told: list[tuple[Trial | Standing, Spend]] = field(default_factory=list)
+    _told: list[tuple[Agent | Trial | Standing, Spend]] = field(default_factory=list)
     _built: list[Agent] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _closing: threading.Event = field(default_factory=threading.Event)
@@ -58,6 +58,10 @@ class LiveLog:
     def built(self, agent: Agent) -> None:
         """Keep it: how it is described matters only if it is tried."""
         self._built.append(agent)
+
+    def begin(self, agent: Agent) -> None:
+        """A candidate is at work, in a race or alone."""
+        self._tell(agent)
 
     def add(self, trial: Trial) -> None:
         """A candidate has ended."""
@@ -79,7 +83,7 @@ class LiveLog:
         for done in self._work:
             done.result()
 
-    def _tell(self, event: Trial | Standing) -> None:
+    def _tell(self, event: Agent | Trial | Standing) -> None:
         spent = self.watched.meter.spent
         with self._lock:
             self._told.append((event, spent))
@@ -115,14 +119,17 @@ class LiveLog:
         for log in candidate_logs(self.bench, self.watched.indexes, optimized, calls):
             log_run(runs.store, runs.parent, log)
 
-    def _look(self, event: Trial | Standing, spent: Spend) -> Look:
-        """What has changed with a trial, or with a look of a race."""
-        if isinstance(event, Trial):
-            self._trials.append(event)
-            changed = [self._ended(event)]
-        else:
-            self._race = event
-            changed = [self._alive(one, event.cases) for one in event.alive]
+    def _look(self, event: Agent | Trial | Standing, spent: Spend) -> Look:
+        """What has changed with a candidate that begins, with a trial, or with a look of a race."""
+        match event:
+            case Agent():
+                changed = [LiveRun(log=self._described(event.digest), step=0, metrics={"alive": 1})]
+            case Trial():
+                self._trials.append(event)
+                changed = [self._ended(event)]
+            case Standing():
+                self._race = event
+                changed = [self._alive(one, event.cases) for one in event.alive]
         return Look(step=spent.calls, metrics=self._standing(spent), runs=tuple(changed))
 
     def _ended(self, trial: Trial) -> LiveRun:

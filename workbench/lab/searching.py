@@ -249,6 +249,7 @@ class Laboratory:
             seed=experiment.seed,
             workers=experiment.workers,
             proposer=None if experiment.proposer is None else self.models(experiment.proposer),
+            on_begin=self.watcher.begin,
             on_trial=self._tried,
             on_race=self._raced,
             on_case=self._advance,

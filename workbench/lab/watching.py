@@ -26,6 +26,9 @@ class Watcher(Protocol):
     def built(self, agent: Agent) -> None:
         """An agent that may be tried."""
 
+    def begin(self, agent: Agent) -> None:
+        """A candidate is about to meet its first case."""
+
     def add(self, trial: Trial) -> None:
         """A trial has ended."""
 
@@ -40,6 +43,9 @@ class Nobody:
     """Nobody watches."""
 
     def built(self, agent: Agent) -> None:
+        """Of no interest."""
+
+    def begin(self, agent: Agent) -> None:
         """Of no interest."""
 
     def add(self, trial: Trial) -> None:

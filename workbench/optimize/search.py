@@ -43,6 +43,8 @@ class Task:
     workers: int = 2
     proposer: dspy.LM | None = None
     """The model that writes instructions, for optimizers that need one."""
+    on_begin: Callable[[Agent], None] = lambda _agent: None
+    """Told of a candidate before it meets its first case."""
     on_trial: Callable[[Trial], None] = lambda _trial: None
     on_race: Callable[[Standing], None] = lambda _standing: None
     """Told how a race stands after each look."""
@@ -244,6 +246,8 @@ class Search:
 
     def _ask(self, lane: Lane, cases: Sequence[Case]) -> None:
         request, graders = self._request(lane), self._graders
+        if lane.run is None:
+            self.task.on_begin(lane.agent)
         with scope(candidate=short(lane.agent.digest)) as tally:
             run = evaluate(lane.agent, cases, request=request, graders=graders, on_case=self.task.on_case)
         paid = as_paid(run, tally.calls())
