@@ -29,6 +29,22 @@ def list_tools(place: Place, as_json: Json = False) -> None:
     show(table(("tool", *heads, "digest"), rows), data, as_json=as_json)
 
 
+@app.command("pins")
+def show_pins(
+    file: Annotated[Path, typer.Argument(help="A YAML file that names an MCP server or an OpenAPI document.")],
+    as_json: Json = False,
+) -> None:
+    """Show what a server offers, and whether it is as the file agrees to. Ends with 1 if a tool has changed."""
+    from workbench.cli.render import show, table
+    from workbench.tools import pins
+
+    found = pins(file)
+    rows = [(one.offer.name, one.standing, one.offer.digest, one.offer.where, one.offer.description) for one in found]
+    data = [{"offer": one.offer, "pin": one.offer.digest, "standing": one.standing} for one in found]
+    show(table(("tool", "is", "pin", "where", "description"), rows), data, as_json=as_json)
+    raise typer.Exit(1 if any(one.standing == "changed" for one in found) else 0)
+
+
 @app.command("dry-run")
 def dry_run_call(
     place: Place,

@@ -3,7 +3,8 @@
 Open it to let an agent act: `declare` a typed function with its `Facts`, write Cedar policies, and call it through
 `Gate(tools, policy, State(path), audit).call(call)`, which gives a `Result` whatever happens. `policy.py` is the one
 door of cedarpy, with `policy_slices.py` and `policy_reading.py`. `check_vectors` tests policies before they are
-asked in earnest.
+asked in earnest. Tools of MCP servers and OpenAPI documents come from a file (`tool_file.py`) that pins their
+descriptions; `mcp_server.py` is the one door of that protocol's client.
 
 Why one gate: a check that stands beside the call can be left out. Why it fails closed: each stage that can't say yes
 says no, and a stage that raises can't say yes. Why a journal under keys made of what an action is: a run that goes on
@@ -30,6 +31,7 @@ from workbench.tools.rehearsal import DryRun, dry_run
 from workbench.tools.state import State
 from workbench.tools.switch import Position, Switch
 from workbench.tools.tool import Attempt, Reconciled, Tool, declare
+from workbench.tools.tool_file import Pin, imported, pins
 from workbench.tools.vectors import (
     Change,
     Checked,
@@ -64,6 +66,7 @@ __all__ = [
     "Idempotency",
     "Journal",
     "NotDone",
+    "Pin",
     "Policy",
     "Position",
     "Question",
@@ -85,7 +88,9 @@ __all__ = [
     "explain_call",
     "find_tool",
     "find_vector",
+    "imported",
     "open_keys",
+    "pins",
     "read",
     "read_policy",
     "read_tools",

@@ -1,4 +1,4 @@
-"""Tools that a person declared in Python, found by the place that they name."""
+"""Tools that a person declared in Python, or agreed to in a file, found by the place that they name."""
 
 import importlib
 import sys
@@ -7,18 +7,21 @@ from pathlib import Path
 from workbench.core import boundary, nearest
 from workbench.tools.errors import ToolError
 from workbench.tools.tool import Tool
+from workbench.tools.tool_file import imported
 
 
 def read_tools(place: str, folder: Path) -> tuple[Tool, ...]:
-    """The tools that stand at "module:name" as a list or tuple; the module's code is run to find them.
+    """The tools that stand at "module:name" as a list or tuple, or those of a YAML file that names somebody's server.
 
-    The module is looked for in `folder` first, then among what is installed.
+    A module's code is run to find them; it is looked for in `folder` first, then among what is installed.
 
     Raises: ToolError if the place is not one, its module can't be imported, or what stands there are no tools.
     """
+    if Path(place).suffix in {".yaml", ".yml"}:
+        return imported(folder / place)
     module, _, name = place.partition(":")
     if not module or not name.isidentifier():
-        raise ToolError(f"tools {place!r}: are not a place; write module:name, such as shop:TOOLS")
+        raise ToolError(f"tools {place!r}: are not a place; write module:name, such as shop:TOOLS, or a YAML file")
     found = _import(module, place, folder)
     if name not in found:
         listed = [key for key, value in found.items() if _listed(value)]
