@@ -66,9 +66,12 @@ def test_data_sets_are_listed_with_licences():
     """Every entry of the registry."""
     result = CliRunner().invoke(app, ["data", "list", "--json"])
 
-    assert {"bfcl_v4": "Apache-2.0", "minilm_tokenizer": "Apache-2.0", "tau2_banking": "MIT"} == {
-        entry["name"]: entry["licence"] for entry in json.loads(result.stdout)
-    }
+    assert {
+        "bfcl_v4": "Apache-2.0",
+        "minilm_tokenizer": "Apache-2.0",
+        "tau2_banking": "MIT",
+        "tau2_retail": "MIT",
+    } == {entry["name"]: entry["licence"] for entry in json.loads(result.stdout)}
 
 
 def test_rules_are_explained():

@@ -1,0 +1,1 @@
+"""What the project tries: experiment files, and examples that act."""

@@ -1,0 +1,413 @@
+"""A shop to act in: customers, orders and products of tau2-bench's retail domain, and what a support desk may do there.
+
+Data: tau2-bench, Sierra Research (MIT), as the package inspect-evals carries it. The tools follow its written rules.
+A customer's data is shown and changed only on that customer's behalf; what was changed stands in a file of the shop's,
+so that a desk which restarts finds the world as it left it, and an action that is asked for again is done once.
+"""
+
+import gzip
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from workbench.core import Record, read_record, write_record
+from workbench.datasets import default_cache, fetch, load_registry
+from workbench.tools import Attempt, Facts, NotDone, Tool, declare
+
+Reason = Literal["no longer needed", "ordered by mistake"]
+CENT = 0.005
+
+
+class _Kept(BaseModel):
+    """What the data has beside the fields that rules speak of stays as it is."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class Variant(_Kept):
+    """What can be bought of a product."""
+
+    item_id: str
+    available: bool
+    price: float
+    options: dict[str, str]
+
+
+class Product(_Kept):
+    """A kind of thing."""
+
+    name: str
+    product_id: str
+    variants: dict[str, Variant]
+
+
+class Item(_Kept):
+    """A thing in an order."""
+
+    name: str
+    product_id: str
+    item_id: str
+    price: float
+    options: dict[str, str]
+
+
+class Address(BaseModel):
+    """Where things are sent."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    address1: str
+    address2: str
+    city: str
+    state: str
+    country: str
+    zip: str
+
+
+class Payment(BaseModel):
+    """Money that went one way or the other."""
+
+    transaction_type: Literal["payment", "refund"]
+    amount: float
+    payment_method_id: str
+
+
+class Order(_Kept):
+    """An order."""
+
+    order_id: str
+    user_id: str
+    address: Address
+    items: list[Item]
+    status: str
+    payment_history: list[Payment]
+
+
+class Method(_Kept):
+    """How a customer pays; gift cards alone have a balance."""
+
+    source: str
+    id: str
+    balance: float | None = None
+
+
+class Customer(_Kept):
+    """A customer."""
+
+    user_id: str
+    name: dict[str, str]
+    address: Address
+    email: str
+    payment_methods: dict[str, Method]
+    orders: list[str]
+
+
+class World(BaseModel):
+    """All there is."""
+
+    products: dict[str, Product]
+    users: dict[str, Customer]
+    orders: dict[str, Order]
+
+
+class Changes(Record):
+    """What is no longer as the data has it, and what each action came to."""
+
+    users: dict[str, JsonValue] = Field(default_factory=dict)
+    orders: dict[str, JsonValue] = Field(default_factory=dict)
+    done: dict[str, str] = Field(default_factory=dict)
+    """The order or customer that an action changed, by the action's key."""
+
+
+class Shop:
+    """The shop and its tools. Safe under threads."""
+
+    def __init__(self, changes: Path) -> None:
+        """Changes are kept in that file. Raises: DataError if the data set can't be had."""
+        folder = fetch(load_registry().entry("tau2_retail"), cache=default_cache())
+        (file,) = folder.rglob("db.json.gz")
+        self.world = World.model_validate_json(gzip.decompress(file.read_bytes()))
+        self._path, self._lock = changes, threading.Lock()
+        self._done: dict[str, str] = {}
+        self._changed: set[str] = set()
+        if changes.exists():
+            self._take(read_record(changes, Changes))
+
+    @property
+    def tools(self) -> tuple[Tool, ...]:
+        """What a desk may ask for, with the facts that the gate goes by."""
+        own = Facts(effect="read", trust="trusted", confidentiality="confidential", clearance="confidential")
+        shelf = Facts(effect="read", trust="trusted", confidentiality="public", clearance="confidential")
+        write = Facts(
+            effect="write",
+            idempotency="key",
+            trust="trusted",
+            confidentiality="confidential",
+            clearance="confidential",
+            identity=("order_id",),
+        )
+        move = write.model_copy(update={"identity": ()})
+        refund = move.model_copy(update={"effect": "irreversible", "risk": "high", "approval": "always"})
+        return (
+            declare(self.get_customer, own),
+            declare(self.get_order, own),
+            declare(self.get_product, shelf),
+            declare(self.list_products, shelf),
+            declare(self.change_address, move),
+            declare(self.change_order_address, move),
+            declare(self.change_payment, move),
+            declare(self.change_items, write.model_copy(update={"risk": "high"})),
+            declare(self.exchange_items, write.model_copy(update={"risk": "high"})),
+            declare(self.cancel_order, refund),
+            declare(self.return_items, refund),
+        )
+
+    def customer_called(self, email: str) -> str | None:
+        """The id of the customer with that address; for whoever authenticates, so it is no tool."""
+        found = (one.user_id for one in self.world.users.values() if one.email.lower() == email.lower())
+        return next(found, None)
+
+    def get_customer(self, attempt: Attempt) -> dict[str, JsonValue]:
+        """The customer's profile: name, address, payment methods and order ids."""
+        return _shown(self._customer(attempt))
+
+    def get_order(self, order_id: str, attempt: Attempt) -> dict[str, JsonValue]:
+        """One of the customer's orders: items, status, address and payments. Ids look like #W0000000."""
+        return _shown(self._order(order_id, attempt))
+
+    def get_product(self, product_id: str) -> dict[str, JsonValue]:
+        """A product's variants: their item ids, options, prices, and whether they are available."""
+        if product_id not in self.world.products:
+            raise NotDone("there is no product of that id")
+        return _shown(self.world.products[product_id])
+
+    def list_products(self) -> dict[str, str]:
+        """The names of all products, with their product ids."""
+        return {one.name: one.product_id for one in self.world.products.values()}
+
+    def change_address(self, address: Address, attempt: Attempt) -> dict[str, JsonValue]:
+        """Change the customer's own address."""
+
+        def change() -> _Kept:
+            customer = self._customer(attempt)
+            customer.address = address
+            return customer
+
+        return self._once(attempt, change)
+
+    def change_order_address(self, order_id: str, address: Address, attempt: Attempt) -> dict[str, JsonValue]:
+        """Change where a pending order is sent."""
+
+        def change() -> _Kept:
+            order = self._pending(order_id, attempt)
+            order.address = address
+            return order
+
+        return self._once(attempt, change)
+
+    def change_payment(self, order_id: str, payment_method_id: str, attempt: Attempt) -> dict[str, JsonValue]:
+        """Pay a pending order in another way; what was paid is given back."""
+
+        def change() -> _Kept:
+            order = self._pending(order_id, attempt)
+            method = self._method(payment_method_id, attempt)
+            if len(order.payment_history) != 1 or order.payment_history[0].transaction_type != "payment":
+                raise NotDone("the order was not paid once, in one way")
+            before = order.payment_history[0]
+            if before.payment_method_id == payment_method_id:
+                raise NotDone("the order is paid in that way already")
+            self._pay(method, before.amount)
+            self._pay(self._method(before.payment_method_id, attempt), -before.amount)
+            order.payment_history += [
+                Payment(transaction_type="payment", amount=before.amount, payment_method_id=payment_method_id),
+                before.model_copy(update={"transaction_type": "refund"}),
+            ]
+            return order
+
+        return self._once(attempt, change)
+
+    def change_items(
+        self, order_id: str, item_ids: list[str], new_item_ids: list[str], payment_method_id: str, attempt: Attempt
+    ) -> dict[str, JsonValue]:
+        """Take other variants of the same products in a pending order, once; the difference is paid or given back."""
+
+        def change() -> _Kept:
+            order = self._order(order_id, attempt)
+            if order.status != "pending":
+                raise NotDone(f"the order is {order.status}; only a pending one can be changed, and once")
+            difference, pairs = self._exchanged(order, item_ids, new_item_ids)
+            self._pay(self._method(payment_method_id, attempt), difference)
+            kind: Literal["payment", "refund"] = "payment" if difference > 0 else "refund"
+            order.payment_history.append(
+                Payment(transaction_type=kind, amount=abs(difference), payment_method_id=payment_method_id)
+            )
+            for item, variant in pairs:
+                item.item_id, item.price, item.options = variant.item_id, variant.price, variant.options
+            order.status = "pending (item modified)"
+            return order
+
+        return self._once(attempt, change)
+
+    def exchange_items(
+        self, order_id: str, item_ids: list[str], new_item_ids: list[str], payment_method_id: str, attempt: Attempt
+    ) -> dict[str, JsonValue]:
+        """Exchange items of a delivered order for other variants of the same products, once."""
+
+        def change() -> _Kept:
+            order = self._delivered(order_id, attempt)
+            difference, _ = self._exchanged(order, item_ids, new_item_ids)
+            method = self._method(payment_method_id, attempt)
+            if method.balance is not None and method.balance < difference:
+                raise NotDone("the gift card does not hold the difference")
+            return self._requested(
+                order,
+                status="exchange requested",
+                exchange_items=sorted(item_ids),
+                exchange_new_items=sorted(new_item_ids),
+                exchange_payment_method_id=payment_method_id,
+                exchange_price_difference=difference,
+            )
+
+        return self._once(attempt, change)
+
+    def cancel_order(self, order_id: str, reason: Reason, attempt: Attempt) -> dict[str, JsonValue]:
+        """Cancel a pending order and give back what was paid."""
+
+        def change() -> _Kept:
+            order = self._order(order_id, attempt)
+            if order.status != "pending":
+                raise NotDone(f"the order is {order.status}; only a pending one can be cancelled")
+            for payment in [*order.payment_history]:
+                self._pay(self._method(payment.payment_method_id, attempt), -payment.amount)
+                order.payment_history.append(payment.model_copy(update={"transaction_type": "refund"}))
+            return self._requested(order, status="cancelled", cancel_reason=reason)
+
+        return self._once(attempt, change)
+
+    def return_items(
+        self, order_id: str, item_ids: list[str], payment_method_id: str, attempt: Attempt
+    ) -> dict[str, JsonValue]:
+        """Take back items of a delivered order; money goes to a gift card, or back the way it came."""
+
+        def change() -> _Kept:
+            order = self._delivered(order_id, attempt)
+            method = self._method(payment_method_id, attempt)
+            if method.balance is None and payment_method_id != order.payment_history[0].payment_method_id:
+                raise NotDone("money goes to a gift card, or back the way it came")
+            self._held(order, item_ids)
+            return self._requested(
+                order,
+                status="return requested",
+                return_items=sorted(item_ids),
+                return_payment_method_id=payment_method_id,
+            )
+
+        return self._once(attempt, change)
+
+    def _once(self, attempt: Attempt, change: Callable[[], _Kept]) -> dict[str, JsonValue]:
+        """Do it unless it is done; it is done when the file says so. Raises: NotDone, and then nothing is changed."""
+        with self._lock:
+            name = self._done.get(attempt.key)
+            if name is None:
+                before = self.world.model_copy(deep=True, update={"products": self.world.products})
+                try:
+                    changed = change()
+                except NotDone:
+                    self.world = before
+                    raise
+                name = changed.order_id if isinstance(changed, Order) else attempt.principal
+                self._done[attempt.key] = name
+                self._changed |= {name, attempt.principal}
+                self._keep()
+            world = self.world
+            return _shown(world.orders[name] if name in world.orders else world.users[name])
+
+    def _keep(self) -> None:
+        users = {name: _shown(one) for name, one in self.world.users.items() if name in self._changed}
+        orders = {name: _shown(one) for name, one in self.world.orders.items() if name in self._changed}
+        write_record(self._path, Changes.model_validate({"users": users, "orders": orders, "done": self._done}))
+
+    def _take(self, changes: Changes) -> None:
+        self._done, self._changed = dict(changes.done), {*changes.users, *changes.orders}
+        self.world.users |= {name: Customer.model_validate(one) for name, one in changes.users.items()}
+        self.world.orders |= {name: Order.model_validate(one) for name, one in changes.orders.items()}
+
+    def _customer(self, attempt: Attempt) -> Customer:
+        if attempt.principal not in self.world.users:
+            raise NotDone("nobody is signed in who is a customer")
+        return self.world.users[attempt.principal]
+
+    def _order(self, order_id: str, attempt: Attempt) -> Order:
+        """One of the customer's own; another's is as if there were none."""
+        order = self.world.orders.get(order_id)
+        if order is None or order.user_id != attempt.principal:
+            raise NotDone("the customer has no order of that id")
+        return order
+
+    def _pending(self, order_id: str, attempt: Attempt) -> Order:
+        order = self._order(order_id, attempt)
+        if not order.status.startswith("pending"):
+            raise NotDone(f"the order is {order.status}; only a pending one can be changed")
+        return order
+
+    def _delivered(self, order_id: str, attempt: Attempt) -> Order:
+        order = self._order(order_id, attempt)
+        if order.status != "delivered":
+            raise NotDone(f"the order is {order.status}; it has to be delivered first, and this is done once")
+        return order
+
+    def _method(self, payment_method_id: str, attempt: Attempt) -> Method:
+        methods = self._customer(attempt).payment_methods
+        if payment_method_id not in methods:
+            raise NotDone("the customer has no such payment method")
+        return methods[payment_method_id]
+
+    def _exchanged(
+        self, order: Order, item_ids: list[str], new_item_ids: list[str]
+    ) -> tuple[float, list[tuple[Item, Variant]]]:
+        """What the new items cost more than the old, and who takes whose place."""
+        if len(item_ids) != len(new_item_ids):
+            raise NotDone("each item needs one that takes its place")
+        pairs = []
+        for item, wanted in zip(self._held(order, item_ids), new_item_ids, strict=True):
+            variant = self.world.products[item.product_id].variants.get(wanted)
+            if variant is None or not variant.available:
+                raise NotDone(f"item {wanted!r} is not an available variant of the same product")
+            pairs.append((item, variant))
+        return round(sum(variant.price - item.price for item, variant in pairs), 2), pairs
+
+    @staticmethod
+    def _held(order: Order, item_ids: list[str]) -> list[Item]:
+        """The order's items of those ids, each once."""
+        left, found = [*order.items], []
+        for wanted in item_ids:
+            item = next((one for one in left if one.item_id == wanted), None)
+            if item is None:
+                raise NotDone(f"the order has no item {wanted!r} (left)")
+            left.remove(item)
+            found.append(item)
+        if not found:
+            raise NotDone("no item is named")
+        return found
+
+    @staticmethod
+    def _pay(method: Method, amount: float) -> None:
+        """Take money, or give it back where the amount is below zero; only gift cards are settled at once."""
+        if method.balance is not None:
+            if method.balance - amount < -CENT:
+                raise NotDone("the gift card does not hold as much")
+            method.balance = round(method.balance - amount, 2)
+
+    @staticmethod
+    def _requested(order: Order, **said: object) -> Order:
+        for name, value in said.items():
+            setattr(order, name, value)
+        return order
+
+
+def _shown(one: BaseModel) -> dict[str, JsonValue]:
+    shown: dict[str, JsonValue] = one.model_dump(mode="json", exclude_none=True)
+    return shown
