@@ -13,7 +13,7 @@ from workbench.cli.main import app
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
-TYPED = [name for name in ("workbench", "pipelines", "benchmarks") if (ROOT / name).is_dir()]
+TYPED = [name for name in ("workbench", "pipelines", "benchmarks", "experiments") if (ROOT / name).is_dir()]
 
 
 @pytest.mark.parametrize(

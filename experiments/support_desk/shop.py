@@ -6,6 +6,7 @@ so that a desk which restarts finds the world as it left it, and an action that 
 """
 
 import gzip
+import re
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,14 @@ from workbench.datasets import default_cache, fetch, load_registry
 from workbench.tools import Attempt, Facts, NotDone, Tool, declare
 
 Reason = Literal["no longer needed", "ordered by mistake"]
+Topic = Literal[
+    "Cancel pending order",
+    "Modify pending order",
+    "Return delivered order",
+    "Exchange delivered order",
+    "Order",
+    "User",
+]
 CENT = 0.005
 
 
@@ -129,6 +138,8 @@ class Shop:
         """Changes are kept in that file. Raises: DataError if the data set can't be had."""
         folder = fetch(load_registry().entry("tau2_retail"), cache=default_cache())
         (file,) = folder.rglob("db.json.gz")
+        (rules,) = folder.rglob("policy.txt")
+        self.rules = _sections(rules.read_text(encoding="utf-8"))
         self.world = World.model_validate_json(gzip.decompress(file.read_bytes()))
         self._path, self._lock = changes, threading.Lock()
         self._done: dict[str, str] = {}
@@ -156,6 +167,7 @@ class Shop:
             declare(self.get_order, own),
             declare(self.get_product, shelf),
             declare(self.list_products, shelf),
+            declare(self.read_rules, shelf),
             declare(self.change_address, move),
             declare(self.change_order_address, move),
             declare(self.change_payment, move),
@@ -187,6 +199,10 @@ class Shop:
     def list_products(self) -> dict[str, str]:
         """The names of all products, with their product ids."""
         return {one.name: one.product_id for one in self.world.products.values()}
+
+    def read_rules(self, about: Topic) -> str:
+        """What the shop's own rules say of a thing that customers ask for."""
+        return self.rules[about]
 
     def change_address(self, address: Address, attempt: Attempt) -> dict[str, JsonValue]:
         """Change the customer's own address."""
@@ -411,3 +427,11 @@ class Shop:
 def _shown(one: BaseModel) -> dict[str, JsonValue]:
     shown: dict[str, JsonValue] = one.model_dump(mode="json", exclude_none=True)
     return shown
+
+
+def _sections(text: str) -> dict[str, str]:
+    """The rules by their headings; what stands under a smaller heading belongs to the one above."""
+    parts = re.split(
+        r"^#{2,3} (.*)$", re.sub(r"^### (Modify .*)$", r"\1:", text, flags=re.MULTILINE), flags=re.MULTILINE
+    )
+    return {name.strip(): body.strip() for name, body in zip(parts[1::2], parts[2::2], strict=True)}

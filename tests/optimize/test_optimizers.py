@@ -31,7 +31,7 @@ def world_of(store: CallStore | None = None, **options: object) -> towns.World:
 def test_a_task_holds_no_test_case() -> None:
     """What is not handed over can't be looked at."""
 
-    told = {"on_case", "on_race", "on_trial"}
+    told = {"on_begin", "on_case", "on_race", "on_trial"}
     scored = {"grader", "metric", "repeats", "wavers"}
     expected = {"build", "meter", "proposer", "seed", "train", "val", "workers"} | told | scored
     assert expected == {field.name for field in fields(Task)}

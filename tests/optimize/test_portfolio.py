@@ -122,11 +122,11 @@ def test_a_part_of_a_budget_is_not_the_budget() -> None:
 
 
 def test_who_asks_nothing_goes_first() -> None:
-    """A portfolio begins with the retrieval that was tuned for nothing; else the order is that of the names."""
+    """A portfolio begins with the retrieval that was tuned for nothing, and nearest demos race first."""
     names = ["random_search", "tune_retrieval", "nearest_demos"]
     first, together = line_up(names, SPACE, portfolio=True)
 
     assert isinstance(first, RetrievalSearch)
     assert isinstance(together, Portfolio)
-    assert ["random_search", "nearest_demos"] == [*together.members]
+    assert ["nearest_demos", "random_search"] == [*together.members]
     assert 3 == len(line_up(names, SPACE, portfolio=False))

@@ -4,6 +4,10 @@ One function to call: `build_agent(spec, index=index, lm=lm)` gives a callable, 
 Two patterns: `tool_call` (retrieve tools → choose → fill arguments, or abstain) and `answer` (retrieve
 passages → answer). `Oracle` and `Silent` calibrate metrics.
 
+Agents that act do so through a gate alone: `ToolLoop` decides step by step, `PlanExecute` before it reads anything,
+`Quarantine` turns what anybody wrote into typed values, a `Checker` agrees or a person goes on. Each ends in a typed
+`Outcome`; what waits for an approval is kept in `Runs` and resumed. `Memory` keeps tenants apart and forgets in time.
+
 Why data: an `AgentSpec` holds every knob and the learned program as JSON, so a search can vary it, a
 digest can name it, and a package can ship it without a class, a pickle or a key inside. Why our own
 prompt layout: dspy's adapters write field markers that a small base model can't follow; the compact one
@@ -11,25 +15,50 @@ puts what repeats first and lets demo and constraint agree on the first token.
 """
 
 from workbench.agents.agent import Agent, blamed, build_agent, instructions, learned, prompt_template
+from workbench.agents.asking import Speaker
 from workbench.agents.baselines import Oracle, Silent
 from workbench.agents.citation import Citation, citations, cite
 from workbench.agents.embedding import connect_embedding
 from workbench.agents.layout import CompactAdapter, render_tool
+from workbench.agents.memory import Memory
+from workbench.agents.outcome import Act, Known, Limits, Outcome
+from workbench.agents.plan import Plan
+from workbench.agents.plan_execute import PlanExecute
+from workbench.agents.planner import Planner
 from workbench.agents.program import load_program, read_program
+from workbench.agents.quarantine import Quarantine
+from workbench.agents.run_state import Runs
 from workbench.agents.schema import Arguments, argument_schema
 from workbench.agents.solved import examples
 from workbench.agents.spec import AgentSpec, Layout, Program
+from workbench.agents.tool_loop import ToolLoop
+from workbench.agents.toolbox import Toolbox
+from workbench.agents.verified import Checker
 
 __all__ = [
+    "Act",
     "Agent",
     "AgentSpec",
     "Arguments",
+    "Checker",
     "Citation",
     "CompactAdapter",
+    "Known",
     "Layout",
+    "Limits",
+    "Memory",
     "Oracle",
+    "Outcome",
+    "Plan",
+    "PlanExecute",
+    "Planner",
     "Program",
+    "Quarantine",
+    "Runs",
     "Silent",
+    "Speaker",
+    "ToolLoop",
+    "Toolbox",
     "argument_schema",
     "blamed",
     "build_agent",

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from workbench.core import Run, Usage
+from workbench.core import Budget, Run, Usage
 from workbench.lms import Call, Tally
 from workbench.optimize.racing import Runner
 
@@ -54,3 +54,18 @@ def paid(calls: Iterable[Call]) -> Usage:
     for call in calls:
         tally.add(call.model_copy(update={"cached": False}))
     return tally.usage()
+
+
+def covers(left: Budget, episodes: int, runs: Sequence[Run]) -> bool:
+    """Whether what is left of a budget covers so many more episodes, if they cost what those of the runs did."""
+    usages = [episode.usage for run in runs for episode in run.episodes]
+    if not usages:
+        return True
+    needed = episodes / len(usages)
+    costs = (
+        (left.calls, sum(usage.calls for usage in usages)),
+        (left.tokens, sum(usage.tokens for usage in usages)),
+        (left.seconds, sum(usage.model_milliseconds for usage in usages) / 1000),
+        (left.usd, sum(usage.usd for usage in usages if usage.usd is not None)),
+    )
+    return all(limit is None or cost * needed <= limit for limit, cost in costs)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Protocol, runtime_checkable
 
 from workbench.agents import AgentSpec
@@ -18,6 +19,8 @@ class Member:
     optimizer: Optimizer
     score: float = 0.0
     """The highest validation score of a complete trial it made; 0.0 if it made none."""
+    trials: int = 0
+    """How many it made, whole or not."""
     through: bool = False
     """True if it ended by itself, so that more budget would change nothing."""
 
@@ -35,8 +38,9 @@ class Drafter(Protocol):
 class Portfolio:
     """Optimizers that begin with the same agent and share evaluator, answers and budget.
 
-    Candidates that are known beforehand, whoever drafts them, enter one race: what can't win is dropped on a few cases,
-    so a small budget is enough for many. Then come those that judge candidates on their way to better ones, by
+    Candidates that are known beforehand, whoever drafts them, enter one race, one of each member by turns: what can't
+    win is dropped on a few cases, so a small budget is enough for many; for whom there is no room enters another race
+    once the other members leave something. Then come those that judge candidates on their way to better ones, by
     successive halving over optimizers: in each round those that are left get equal parts of the round's budget, then
     the better half by validation goes on; the others come again only if the better ones leave something. An optimizer
     that is cut off by the end of its part is begun anew in the next round with a larger one: whatever it asked before
@@ -95,18 +99,19 @@ class Portfolio:
 
     def _advance(self, member: Member, start: AgentSpec, search: Search, share: Budget | None) -> None:
         """Let a member work with its part of the budget; None is all that is left."""
-        meter, made = search.task.meter, len(search.trials)
+        meter, made, full = search.task.meter, len(search.trials), search.full_races
         try:
             if share is None:
                 member.optimizer(start, search)
             else:
                 with meter.part(share):
                     member.optimizer(start, search)
-            member.through = True
+            member.through = search.full_races == full or share is None
         except BudgetExceeded:
             if share is None or meter.refusal:
                 raise
         finally:
+            member.trials += len(search.trials) - made
             new = [trial.score for trial in search.trials[made:] if trial.complete and trial.score is not None]
             member.score = max([member.score, *new])
 
@@ -124,15 +129,15 @@ class _Race:
         for name, member in self.drafters.items():
             if name not in self._drafts:
                 self._drafts[name] = member.draft(start, search.task)
-        owners = [name for name, specs in self._drafts.items() for _ in specs]
-        specs = [spec for specs in self._drafts.values() for spec in specs]
-        if specs:
-            search.race(specs, origin="portfolio", rules=self.rules, owners=owners)
+        named = [[(name, spec) for spec in specs] for name, specs in self._drafts.items()]
+        turns = [one for turn in zip_longest(*named) for one in turn if one is not None]
+        owners, specs = [name for name, _ in turns], [spec for _, spec in turns]
+        search.race(specs, origin="portfolio", rules=self.rules, owners=owners)
         return search.leader()
 
 
 def _best(members: Sequence[Member]) -> list[Member]:
-    return sorted(members, key=lambda member: -member.score)
+    return sorted(members, key=lambda member: (-member.score, -member.trials))
 
 
 def _share(left: Budget, *, parts: int) -> Budget:

@@ -43,6 +43,8 @@ def optimize(start: AgentSpec, optimizers: Sequence[Optimizer], task: Task) -> O
         search.settle()
     except BudgetExceeded as end:
         stopped = str(end)
+    if search.left_out and not stopped:
+        stopped = f"budget: had no room for {len(search.left_out)} of the candidates; raise it to try them"
     return Optimized(
         best=search.best(),
         trials=tuple(search.trials),

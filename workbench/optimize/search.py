@@ -1,8 +1,10 @@
 """One search: candidates tried on validation cases, every trial kept, the budget held."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from typing import Protocol
 
 import dspy
@@ -11,7 +13,7 @@ from workbench.agents import Agent, AgentSpec, Program
 from workbench.core import BudgetExceeded, Case, Episode, Meter, OptimizeError, Prediction, Run, Usage, short
 from workbench.evals import EvaluationRequest, Metric, bind_metrics, evaluate, summarize
 from workbench.lms import scope
-from workbench.optimize.attempts import as_paid, joined, rounds, runner
+from workbench.optimize.attempts import as_paid, covers, joined, rounds, runner
 from workbench.optimize.playoff import Finalist, again
 from workbench.optimize.racing import Elimination, Race, Rules, Runner, arrange, looks, rank
 from workbench.optimize.space import changes
@@ -87,6 +89,10 @@ class Search:
     programs: dict[str, Program] = field(default_factory=dict)
     runs: dict[int, Run] = field(default_factory=dict)
     """What was tried, by the number of the trial."""
+    left_out: set[str] = field(default_factory=set)
+    """Digests of agents for whom no race had room."""
+    full_races: int = 0
+    """Races that had no room for somebody."""
 
     @cached_property
     def cases(self) -> tuple[Case, ...]:
@@ -109,19 +115,23 @@ class Search:
         """Try candidates against each other, case by case; each ends as a trial, whole or with the reason it is not.
 
         `owners` say who proposed each, where that was not `origin` itself. Who was tried whole or dropped before does
-        not run again; who was cut by a budget goes on from there. Before what is left of the budget is too little for
-        another look and one whole candidate, the race is called off: the best so far is finished first.
+        not run again; who was cut by a budget goes on from there. They enter in their order, as many as the budget
+        carries if each look drops half of them; for whom there is no room is kept in `left_out`. Before what is left
+        of the budget is too little for another look and one whole candidate, the race is called off: the best so far is
+        finished first.
 
         Raises: BudgetExceeded when a call no longer fits; complete trials stand, others are kept as far as they came.
         """
         names = owners or [origin] * len(specs)
         entered = zip(specs, names, strict=True)
         running = [self._lane(spec, name) for n, (spec, name) in enumerate(entered) if spec not in specs[:n]]
-        running = [lane for lane in running if not self._settled(lane.spec)]
+        waiting = [lane for lane in running if not self._settled(lane.spec)]
         clusters = [case.cluster for case in self.cases]
-        race = Race(rules, clusters, [lane.agent.digest for lane in running])
+        seen, running = looks(clusters, rules.first_cases), []
         try:
-            for number, cases in enumerate(looks(clusters, rules.first_cases), 1):
+            self._enter(waiting, running, seen)
+            race = Race(rules, clusters, [lane.agent.digest for lane in running])
+            for number, cases in enumerate(seen, 1):
                 while running and not self._affords(running, cases):
                     self._finish(running)
                     self._weed(running, race, number, origin)
@@ -136,6 +146,26 @@ class Search:
                 if lane.done:
                     self.record(lane, lane.origin)
             raise
+
+    def _enter(self, waiting: list[Lane], running: list[Lane], seen: Sequence[int]) -> None:
+        """Have those that the budget carries meet their first cases."""
+        while waiting and self._carries(running, seen):
+            running.append(waiting.pop(0))
+            self.extend(running[-1], seen[0])
+        self.left_out -= {lane.agent.digest for lane in running}
+        self.left_out |= {lane.agent.digest for lane in waiting}
+        self.full_races += bool(waiting)
+
+    def _carries(self, running: Sequence[Lane], seen: Sequence[int]) -> bool:
+        """Whether the budget has room for one more, if each look drops half."""
+        runs = [lane.run for lane in running if lane.run is not None]
+        if not runs:
+            return True
+        wanted, left = 0.0, len(running) + 1.0
+        for before, cases in pairwise((0, *seen)):
+            wanted += left * (cases - before)
+            left = max(1.0, left / 2)
+        return self.has_room(math.ceil(wanted) - sum(lane.done for lane in running), runs)
 
     def _finish(self, running: list[Lane]) -> None:
         """Try the first of those that run on every case; it has then arrived."""
@@ -189,18 +219,7 @@ class Search:
 
     def has_room(self, episodes: int, runs: Sequence[Run]) -> bool:
         """Whether the budget has room for so many more, if they cost what those of the runs did."""
-        usages = [episode.usage for run in runs for episode in run.episodes]
-        if not usages:
-            return True
-        needed = episodes / len(usages)
-        left, usd = self.task.meter.left(), [usage.usd for usage in usages if usage.usd is not None]
-        costs = (
-            (left.calls, sum(usage.calls for usage in usages)),
-            (left.tokens, sum(usage.tokens for usage in usages)),
-            (left.seconds, sum(usage.model_milliseconds for usage in usages) / 1000),
-            (left.usd, sum(usd)),
-        )
-        return all(limit is None or cost * needed <= limit for limit, cost in costs)
+        return covers(self.task.meter.left(), episodes, runs)
 
     def _champion(self) -> Runner | None:
         best = next(iter(ranked(self.trials)), None)
