@@ -62,7 +62,7 @@ class Hopeless:
 
 
 def test_budget_moves_to_what_pays(store: CallStore) -> None:
-    """Who finds nothing has its part of the first round and no more, as long as the other has a use for the rest."""
+    """Who finds nothing has its part of the first round, and of the rest what is too little to try one more whole."""
     hopeless = Hopeless()
 
     def useful(start: AgentSpec, search: Search) -> AgentSpec:
@@ -75,8 +75,8 @@ def test_budget_moves_to_what_pays(store: CallStore) -> None:
 
     quarter = (80 - 12) // 4
     assert "random_search" == outcome.best.origin
-    assert quarter == hopeless.furthest
-    assert world.calls - 12 - quarter > quarter
+    assert quarter <= hopeless.furthest < quarter + 12
+    assert world.calls - 12 - hopeless.furthest > quarter
 
 
 def test_what_is_drafted_races_together() -> None:

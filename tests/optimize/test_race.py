@@ -5,9 +5,10 @@ from itertools import pairwise
 import pytest
 import towns
 
-from workbench.core import Budget, BudgetExceeded, OptimizeError
+from workbench.core import Budget, BudgetExceeded, OptimizeError, Run, Usage
 from workbench.lms import CallStore, LMSpec, scope
 from workbench.optimize import Optimized, RandomSearch, Search, optimize
+from workbench.optimize.attempts import Need, covers, longer
 
 
 def race(world: towns.World, candidates: int = 8) -> Optimized:
@@ -121,3 +122,32 @@ def test_no_more_enter_than_the_budget_carries(store: CallStore) -> None:
     assert any(trial.complete for trial in tried)
     assert (8, "") == (len(large.trials[1:]), large.stopped)
     assert world.calls == large.spent.calls - small.spent.calls
+
+
+def test_what_is_left_of_longer_cases_costs_more() -> None:
+    """Twice as long after the first two; never taken to be shorter, and unknown where nobody met them all."""
+    usages = [Usage(calls=1, prompt_tokens=tokens) for tokens in (10, 10, 20, 20)]
+    run = run_of(usages)
+
+    assert (2.0, 1.0, 1.0) == (longer(run, 2), longer(run_of(usages[::-1]), 2), longer(None, 2))
+    assert covers(Budget(calls=4, tokens=60), [Need(4, run)])
+    assert not covers(Budget(calls=4, tokens=59), [Need(4, run)])
+    assert not covers(Budget(calls=4), [Need(2, run), Need(3, run)])
+
+
+def run_of(usages: list[Usage]) -> Run:
+    """A run of which only its cost matters."""
+    (trial,) = towns_trial().runs.values()
+    episodes = tuple(
+        trial.episodes[0].model_copy(update={"case_id": f"{number}", "usage": usage})
+        for number, usage in enumerate(usages)
+    )
+    return trial.model_copy(update={"episodes": episodes})
+
+
+def towns_trial() -> Search:
+    """A search that tried its start."""
+    search = Search(towns.World().task, towns.start())
+    with scope(run=towns.RUN):
+        search.attempt(towns.start(), origin="start")
+    return search

@@ -1,10 +1,28 @@
 """What a candidate was asked: runs that follow each other made one, counted as paid, and read case by case."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
+from workbench.agents import Agent, AgentSpec
 from workbench.core import Budget, Run, Usage
 from workbench.lms import Call, Tally
 from workbench.optimize.racing import Runner
+
+
+@dataclass
+class Lane:
+    """A candidate in a race, and what it was tried on so far."""
+
+    spec: AgentSpec
+    agent: Agent
+    run: Run | None = None
+    origin: str = ""  # who proposed it
+
+    @property
+    def done(self) -> int:
+        """Cases it was tried on."""
+        return 0 if self.run is None else len(self.run.clusters)
 
 
 def runner(digest: str, run: Run) -> Runner:
@@ -56,16 +74,35 @@ def paid(calls: Iterable[Call]) -> Usage:
     return tally.usage()
 
 
-def covers(left: Budget, episodes: int, runs: Sequence[Run]) -> bool:
-    """Whether what is left of a budget covers so many more episodes, if they cost what those of the runs did."""
-    usages = [episode.usage for run in runs for episode in run.episodes]
-    if not usages:
-        return True
-    needed = episodes / len(usages)
+class Need(NamedTuple):
+    """So many more episodes, each as dear as those of a run were on average."""
+
+    episodes: float
+    run: Run
+
+
+def covers(left: Budget, needs: Sequence[Need]) -> bool:
+    """Whether what is left of a budget covers all of it."""
+    priced = [(need.episodes / len(need.run.episodes), [one.usage for one in need.run.episodes]) for need in needs]
     costs = (
-        (left.calls, sum(usage.calls for usage in usages)),
-        (left.tokens, sum(usage.tokens for usage in usages)),
-        (left.seconds, sum(usage.model_milliseconds for usage in usages) / 1000),
-        (left.usd, sum(usage.usd for usage in usages if usage.usd is not None)),
+        (left.calls, sum(share * sum(usage.calls for usage in usages) for share, usages in priced)),
+        (left.tokens, sum(share * sum(usage.tokens for usage in usages) for share, usages in priced)),
+        (
+            left.seconds,
+            sum(share * sum(usage.model_milliseconds for usage in usages) for share, usages in priced) / 1e3,
+        ),
+        (left.usd, sum(share * sum(usage.usd or 0.0 for usage in usages) for share, usages in priced)),
     )
-    return all(limit is None or cost * needed <= limit for limit, cost in costs)
+    return all(limit is None or cost <= limit for limit, cost in costs)
+
+
+def longer(run: Run | None, cases: int) -> float:
+    """How much longer the cases after the first ones are, by the tokens of a run over all of them; at least 1.
+
+    What is added to each case alike, such as fixed demos, grows less: so this is the careful side.
+    """
+    tokens = [episode.usage.tokens for episode in run.episodes] if run is not None else []
+    first, rest = tokens[:cases], tokens[cases:]
+    if not first or not rest or not sum(first):
+        return 1.0
+    return max(1.0, (sum(rest) / len(rest)) / (sum(first) / len(first)))

@@ -20,11 +20,11 @@ import numpy as np
 
 from workbench.agents import AgentSpec
 from workbench.core import BudgetExceeded, OptimizeError, integer
-from workbench.optimize.attempts import runner
+from workbench.optimize.attempts import Lane, runner
 from workbench.optimize.blueprint import Blueprint, Point, name_of
 from workbench.optimize.paired import Floats, Posterior, judge, kernel
 from workbench.optimize.racing import Runner
-from workbench.optimize.search import Lane, Search
+from workbench.optimize.search import Search
 from workbench.optimize.space import Space
 from workbench.optimize.trial import START
 

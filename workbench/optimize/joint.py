@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from workbench.agents import AgentSpec
 from workbench.core import Budget, OptimizeError, Run, integer
 from workbench.evals import measure
-from workbench.optimize.attempts import runner
+from workbench.optimize.attempts import Lane, runner
 from workbench.optimize.blueprint import Blueprint, Point, name_of
-from workbench.optimize.search import Lane, Search
+from workbench.optimize.search import Search
 from workbench.optimize.space import Space
 from workbench.optimize.surrogate import Surrogate
 

@@ -1,6 +1,5 @@
 """One search: candidates tried on validation cases, every trial kept, the budget held."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,7 +12,7 @@ from workbench.agents import Agent, AgentSpec, Program
 from workbench.core import BudgetExceeded, Case, Episode, Meter, OptimizeError, Prediction, Run, Usage, short
 from workbench.evals import EvaluationRequest, Metric, bind_metrics, evaluate, summarize
 from workbench.lms import scope
-from workbench.optimize.attempts import as_paid, covers, joined, rounds, runner
+from workbench.optimize.attempts import Lane, Need, as_paid, covers, joined, longer, rounds, runner
 from workbench.optimize.playoff import Finalist, again
 from workbench.optimize.racing import Elimination, Race, Rules, Runner, arrange, looks, rank
 from workbench.optimize.space import changes
@@ -62,21 +61,6 @@ class Optimizer(Protocol):
         Raises: BudgetExceeded, which ends the search with what it has; OptimizeError if it can't work here.
         """
         ...
-
-
-@dataclass
-class Lane:
-    """A candidate in a race, and what it was tried on so far."""
-
-    spec: AgentSpec
-    agent: Agent
-    run: Run | None = None
-    origin: str = ""  # who proposed it
-
-    @property
-    def done(self) -> int:
-        """Cases it was tried on."""
-        return 0 if self.run is None else len(self.run.clusters)
 
 
 @dataclass
@@ -165,7 +149,9 @@ class Search:
         for before, cases in pairwise((0, *seen)):
             wanted += left * (cases - before)
             left = max(1.0, left / 2)
-        return self.has_room(math.ceil(wanted) - sum(lane.done for lane in running), runs)
+        winner = len(self.cases) - seen[0]
+        others = wanted - winner - sum(lane.done for lane in running)
+        return self._covers(runs, others, winner)
 
     def _finish(self, running: list[Lane]) -> None:
         """Try the first of those that run on every case; it has then arrived."""
@@ -215,11 +201,25 @@ class Search:
     def _affords(self, running: Sequence[Lane], cases: int) -> bool:
         """Whether what is left of the budget is enough for the next look and then for one whole candidate."""
         runs = [lane.run for lane in running if lane.run is not None] or [*self.runs.values()]
-        return self.has_room(sum(cases - lane.done for lane in running) + len(self.cases) - cases, runs)
+        return self._covers(runs, sum(cases - lane.done for lane in running), len(self.cases) - cases)
+
+    def _covers(self, runs: Sequence[Run], episodes: float, winner: int) -> bool:
+        """Whether there is room for further episodes of some agents and for those of a winner, who may be the dearest.
+
+        The cases that are left may be longer than those that were met: how much, whoever met all of them tells.
+        """
+        if not runs:
+            return True
+        best = next(iter(ranked(self.trials)), None)
+        growth = longer(None if best is None else self.runs[best.number], min(len(run.clusters) for run in runs))
+        dearest = max(runs, key=lambda run: sum(one.usage.tokens for one in run.episodes) / len(run.episodes))
+        shares = [Need(growth * episodes / len(runs), run) for run in runs]
+        return covers(self.task.meter.left(), [*shares, Need(growth * winner, dearest)])
 
     def has_room(self, episodes: int, runs: Sequence[Run]) -> bool:
         """Whether the budget has room for so many more, if they cost what those of the runs did."""
-        return covers(self.task.meter.left(), episodes, runs)
+        total = sum(len(run.episodes) for run in runs)
+        return covers(self.task.meter.left(), [Need(episodes * len(run.episodes) / total, run) for run in runs])
 
     def _champion(self) -> Runner | None:
         best = next(iter(ranked(self.trials)), None)
