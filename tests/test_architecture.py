@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 MODULES = sorted(path for folder in ("workbench", "pipelines", "benchmarks") for path in (ROOT / folder).rglob("*.py"))
-RUNTIME = ("core", "safety", "retrieval", "lms", "agents", "packaging", "serving")
+RUNTIME = ("core", "safety", "retrieval", "lms", "tools", "agents", "packaging", "serving")
 NOT_SHIPPED = ("mlflow", "prefect", "ragas", "litellm", "scipy", "matplotlib", "optuna", "jupyterlab", "ipykernel")
 MOST_MODULE_LINES = 350
 MOST_FUNCTION_LINES = 40

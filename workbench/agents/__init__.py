@@ -26,14 +26,14 @@ from workbench.agents.plan import Plan
 from workbench.agents.plan_execute import PlanExecute
 from workbench.agents.planner import Planner
 from workbench.agents.program import load_program, read_program
-from workbench.agents.quarantine import Quarantine
-from workbench.agents.run_state import Runs
+from workbench.agents.quarantine import Choice, Day, Extract, Number, Quarantine, Words
+from workbench.agents.run_state import Runs, RunState
 from workbench.agents.schema import Arguments, argument_schema
 from workbench.agents.solved import examples
 from workbench.agents.spec import AgentSpec, Layout, Program
 from workbench.agents.tool_loop import ToolLoop
 from workbench.agents.toolbox import Toolbox
-from workbench.agents.verified import Checker
+from workbench.agents.verified import Checker, VerifiedAnswer
 
 __all__ = [
     "Act",
@@ -41,12 +41,16 @@ __all__ = [
     "AgentSpec",
     "Arguments",
     "Checker",
+    "Choice",
     "Citation",
     "CompactAdapter",
+    "Day",
+    "Extract",
     "Known",
     "Layout",
     "Limits",
     "Memory",
+    "Number",
     "Oracle",
     "Outcome",
     "Plan",
@@ -54,11 +58,14 @@ __all__ = [
     "Planner",
     "Program",
     "Quarantine",
+    "RunState",
     "Runs",
     "Silent",
     "Speaker",
     "ToolLoop",
     "Toolbox",
+    "VerifiedAnswer",
+    "Words",
     "argument_schema",
     "blamed",
     "build_agent",
