@@ -1,8 +1,9 @@
-"""Small real runs to measure on."""
+"""Small real runs to measure on, and a PostgreSQL that all tests of a session share."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
+from postgres_server import running
 
 from workbench.core import Episode, Failure, Run, RunHeader, Score, Usage
 
@@ -46,3 +47,10 @@ def make_run() -> MakeRun:
         )
 
     return make
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """The URL of a server; whoever uses it makes a database or schema of its own, or takes away what it left."""
+    with running() as url:
+        yield url

@@ -1,6 +1,7 @@
 """An experiment over a live index: measured on one generation, released as a copy or as a reference to the index."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import NamedTuple
 
@@ -148,6 +149,22 @@ def test_an_index_that_changed_is_measured_anew(tmp_path: Path) -> None:
     update(live, [page(1, "news")])
     assert first != pinned()[0]
     assert PAGES[1] == bench.pinned(first).get(["page-1"])[0]
+
+
+def test_an_index_that_was_made_anew_is_pinned_anew(tmp_path: Path) -> None:
+    """It holds the same, and what refers to the one before would not be served."""
+
+    def pinned() -> tuple[str, str]:
+        bench = Bench(read_experiment(tmp_path / "handbook.yaml"), Workspace(tmp_path / "work"), connect=connect)
+        return bench.pinned(stages.index(bench)).digest, bench.live.digest
+
+    prepare(tmp_path, BY_NAME)
+    first = pinned()
+    shutil.rmtree(tmp_path / "work/indexes/handbook")
+    prepare(tmp_path, BY_NAME)
+    second = pinned()
+
+    assert first[0] == first[1] != second[0] == second[1]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from workbench.core import Corpus, Document, OptimizeError
+from workbench.core import Corpus, Document, OptimizeError, stream
 from workbench.optimize.index_tuning import tune_folder
 from workbench.optimize.retrieval_tuning import (
     TuneRequest,
@@ -67,6 +67,49 @@ def test_no_better_is_a_normal_end() -> None:
     assert start == tuned.spec
     assert (0.0, False) == (tuned.held_out.difference, tuned.held_out.better)
     assert "no better" in render_tuned(tuned)
+
+
+@dataclass(frozen=True)
+class Lucky(Known):
+    """An index that is right by a coin which is thrown anew for each query and each pair of knobs."""
+
+    def search(self, query: str, k: int, view: View = ANYONE) -> tuple[Hit, ...]:
+        """The right document first, or another one."""
+        right = stream(0, f"{query} {self.spec.k1} {self.spec.b}").random() < 0.5
+        return (Hit(doc_id=f"d{query if right else 'x'}", score=1.0),)
+
+
+def test_luck_is_not_kept() -> None:
+    """The best of twelve coins gains a lot where it was chosen, and nothing that is proven out of fold: the start
+    stays."""
+    judged = [Judgment(query_id=f"q{at}", query=f"{at}", relevant={f"d{at}": 1}) for at in range(100)]
+    space = {"k1": [at / 10 for at in range(6)], "b": [at / 10 for at in range(6)]}
+    request = TuneRequest(space=space, measure="ndcg@1", doubt=0.05)
+    tuned = tune_index(
+        judged[:50], judged[50:], start=IndexSpec(), build=lambda spec, ranker=None: Lucky(spec), request=request
+    )
+
+    assert max(one.score for one in tuned.tries) > tuned.train_start + 0.05
+    assert tuned.proof is not None
+    assert not tuned.proof.better
+    assert (IndexSpec(), ["start"], 0.0) == (
+        tuned.spec,
+        [one.knob for one in tuned.tries if one.kept],
+        tuned.held_out.difference,
+    )
+    assert "is not proven, the start stays" in render_tuned(tuned)
+
+
+def test_a_gain_is_proved_out_of_fold() -> None:
+    """Where a value helps every query, each fold would have chosen it: the proof says what the training says."""
+    space = {"weight": [0.3, 0.7, 1.0], "b": [0.4, 0.9]}
+    request = TuneRequest(space=space, doubt=0.05)
+    tuned = tune_index(TRAIN, HELD_OUT, start=IndexSpec(), build=known, request=request)
+
+    assert tuned.proof is not None
+    assert tuned.proof.better
+    assert pytest.approx(tuned.train_tuned - tuned.train_start) == tuned.proof.difference
+    assert "out of fold, on training queries: +" in render_tuned(tuned)
 
 
 def test_tries_are_limited_and_idle_knobs_cost_none() -> None:

@@ -69,6 +69,24 @@ def test_a_small_space_is_drawn_whole() -> None:
     assert 12 == len(points) == len({str(point) for point in points})
 
 
+def test_a_part_that_can_be_absent_is_varied_as_a_whole() -> None:
+    """There and back; and what changed inside it is told by itself where both have it."""
+    model: dict[str, JsonValue] = {"model": "embed-3", "base_url": "https://models.test/v1", "dimensions": 8}
+    start = AgentSpec()
+    with_model = vary(start, {"index.embedding": model})
+    larger = vary(with_model, {"index.embedding.dimensions": 16, "index.k1": 0.9})
+
+    assert {
+        "index.embedding": "None → model embed-3, base_url https://models.test/v1, dimensions 8, batch 64, "
+        "timeout_seconds 30.0, …"
+    } == changes(start, with_model)
+    assert {"index.embedding.dimensions": "8 → 16", "index.k1": "1.2 → 0.9"} == changes(with_model, larger)
+    assert changes(with_model, start)["index.embedding"].endswith("… → None")
+    assert start == vary(with_model, {"index.embedding": None})
+    with pytest.raises(ConfigError, match=r'no such knob; did you mean "index\.embedding"'):
+        vary(start, {"index.embedding.model": "embed-4"})
+
+
 def test_changes_are_told_in_words() -> None:
     """Old and new value of each knob that differs; of a program only how many requests it shows."""
     program = Program(predictors={"fill": {"demos": [{}, {}]}, "choose": {"demos": [{}, {}]}})

@@ -20,6 +20,7 @@ from workbench.packaging import DataSource, PackageParts, Provenance, RecordedCa
 from workbench.retrieval import IndexSpec, build_index
 
 SCRIPTED = LMSpec(model="scripted")
+WORDS = IndexSpec(retriever="bm25")
 
 
 def tool(name: str, description: str, argument: str) -> ToolSpec:
@@ -59,9 +60,11 @@ def rule(prompt: str) -> str:
     return f'{{"{name}": "Rome"}}'
 
 
-def make_parts(folder: Path, *, lm: LMSpec = SCRIPTED, status: Status = "PASS", cases=CASES, **changes) -> PackageParts:
+def make_parts(
+    folder: Path, *, lm: LMSpec = SCRIPTED, status: Status = "PASS", cases=CASES, found_by=WORDS, **changes
+) -> PackageParts:
     """Parts of a package whose recordings were cut from a call store in `folder`."""
-    index = build_index(catalogue("tools", TOOLS), IndexSpec(retriever="bm25"))
+    index = build_index(catalogue("tools", TOOLS), found_by)
     spec = AgentSpec(lm=lm, index=index.spec, k=1)
     store = CallStore(folder / "calls.sqlite3")
     agent = build_agent(spec, index=index, lm=scripted_lm(rule, store=store))

@@ -1,5 +1,6 @@
 """A generation is named by what it answers from, and its copy stays when the index goes on."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,34 @@ def test_the_digest_is_of_what_is_alive(tmp_path: Path) -> None:
         update(one, [change])
         digests.add(digest_generation(one.current()))
     assert len(changes) == len(digests - {plain})
-    assert one.digest == two.digest
+
+
+def test_an_index_is_itself_alone(tmp_path: Path) -> None:
+    """Two that hold the same are two; whatever happens to one, and in every copy, it stays the one that it is."""
+    one, two = (_live(tmp_path / name, _page(1)) for name in ("one", "two"))
+    born = one.digest
+    copy_live(one.folder, tmp_path / "copy")
+    update(one, [_page(2)], deleted=["p1"])
+    compact(one)
+
+    assert digest_generation(two.current()) == digest_generation(LiveIndex(tmp_path / "copy").current())
+    assert born == one.digest == LiveIndex(one.folder).digest == LiveIndex(tmp_path / "copy").digest
+    assert born != two.digest
+
+
+def test_what_is_made_anew_in_its_place_is_another(tmp_path: Path) -> None:
+    """Of the same name, size and generation: its digest differs, and who has the old one open is told so."""
+    old = _live(tmp_path / "live", _page(1, "cats"))
+    before = old.digest
+    shutil.rmtree(old.folder)
+    new = _live(tmp_path / "live", _page(1, "dogs"))
+
+    assert old.folder == new.folder
+    assert before != new.digest
+    assert ["p1"] == [hit.doc_id for hit in new.search("dogs", 1)]
+    for ask in (old.current, lambda: old.search("cats", 1), lambda: update(old, [_page(2)])):
+        with pytest.raises(RetrievalError, match="deleted and made anew since it was opened; open it again"):
+            ask()
 
 
 def test_a_copy_stays_when_the_index_goes_on(tmp_path: Path) -> None:

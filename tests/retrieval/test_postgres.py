@@ -87,6 +87,26 @@ def test_who_may_only_search_searches(url: str) -> None:
             "ALTER TABLE workbench_kb.words OWNER TO owner",
             "owns a table",
         ),
+        (
+            "CREATE ROLE boss BYPASSRLS; CREATE ROLE deputy IN ROLE boss; GRANT deputy TO workbench_reader",
+            "DROP ROLE boss, deputy",
+            "can become one that does",
+        ),
+        (
+            "CREATE ROLE keeper; ALTER TABLE workbench_kb.documents OWNER TO keeper; GRANT keeper TO workbench_reader",
+            "ALTER TABLE workbench_kb.documents OWNER TO owner; DROP ROLE keeper",
+            "is a member of the role that does",
+        ),
+        (
+            "GRANT SELECT ON workbench_kb.words TO workbench_reader",
+            "REVOKE SELECT ON workbench_kb.words FROM workbench_reader",
+            "may list the words",
+        ),
+        (
+            "CREATE POLICY open ON workbench_kb.documents USING (true)",
+            "DROP POLICY open ON workbench_kb.documents",
+            "another policy than its own",
+        ),
     ],
 )
 def test_what_is_not_guarded_is_not_searched(url: str, change: str, back: str, complaint: str) -> None:

@@ -19,11 +19,14 @@ import numpy as np
 import pytest
 from object_store import serving
 from postgres_server import running
+from test_cross_encoder import write_model
 
 from workbench.core import EVERYONE, Corpus, Document, Origin, RetrievalError, Scalar, digest_json
 from workbench.retrieval.address import Address
+from workbench.retrieval.cross_encoder import describe_cross_encoder
+from workbench.retrieval.embed import EmbedSpec
 from workbench.retrieval.index import Hit, IndexSpec, Vectors
-from workbench.retrieval.stores import Store, create_store, open_store, stored_spec
+from workbench.retrieval.stores import Store, check_spec, create_store, open_store, stored_spec
 from workbench.retrieval.view import ANYONE, Condition, View
 
 WORDS = ("river", "bank", "money", "stone", "water", "bridge", "boat", "loan", "interest", "flood")
@@ -81,10 +84,10 @@ class Shop:
         self._where = where
         self._open: list[Store] = []
 
-    def make(self, retriever: str = "bm25") -> tuple[Store, str]:
+    def make(self, retriever: str = "bm25", **knobs: object) -> tuple[Store, str]:
         """A new index, and its name."""
         name = f"kb-{uuid.uuid4().hex[:8]}"
-        spec = IndexSpec.model_validate({"retriever": retriever})
+        spec = IndexSpec.model_validate({"retriever": retriever} | knobs)
         store = create_store(self.place(name), name, spec, encoder=None if retriever == "bm25" else Drawn())
         self._open.append(store)
         return store, name
@@ -332,6 +335,41 @@ def test_it_is_made_once_and_opened_by_name(shop: Shop) -> None:
         shop.open("unknown")
     with pytest.raises(RetrievalError, match="'chunk'"):
         create_store(shop.place("cut"), "cut", IndexSpec(retriever="bm25", chunk=100))
+
+
+def test_a_cross_encoder_orders_the_first(shop: Shop, tmp_path: Path) -> None:
+    """By what its graph says, of what the caller may see; heron is 1, river 2, fish 3, all else 0."""
+    encoder = describe_cross_encoder(write_model(tmp_path / "m"))
+    store, name = shop.make(cross_encoder=encoder)
+    texts = {"a": "heron heron heron", "b": "heron fish the river", "c": "heron fish"}
+    store.update([*(_text(one, text, EVERYONE) for one, text in texts.items()), _text("d", "heron river river", "x")])
+
+    for one in (store, shop.open(name)) if shop.kind != "qdrant" else (store,):
+        assert [("b", 12.0), ("c", 5.0), ("a", 4.0)] == [(hit.doc_id, hit.score) for hit in one.search("heron", 5)]
+        assert ["b"] == [passage.document.doc_id for passage in one.passages("heron", 1)]
+    assert {"cross_encoder", "first_score", "bm25"} <= store.search("heron", 1)[0].parts.keys()
+
+
+def test_a_knob_without_effect_is_refused_before_anything_is_reached(shop: Shop) -> None:
+    """Each by its name; a folder does more than a database, and nothing is passed over."""
+    refused: list[dict[str, object]] = [{"aspects": 4}, {"routes": [{"field": "year"}]}, {"ranker": "0" * 64}]
+    if shop.kind != "local":
+        refused += [{"expansion": 5}, {"feedback": 3}]
+    if shop.kind in ("lance", "s3"):
+        refused.append({"k1": 0.9})
+    for knobs in refused:
+        spec = IndexSpec.model_validate(knobs)
+        with pytest.raises(RetrievalError, match=str(next(iter(knobs)))):
+            check_spec(shop.place("odd"), "odd", spec)
+        with pytest.raises(RetrievalError, match=str(next(iter(knobs)))):
+            create_store(shop.place("odd"), "odd", spec, encoder=Drawn())
+    with pytest.raises(RetrievalError, match="an index of words has no use for embedding model 'm'"):
+        check_spec(
+            shop.place("odd"),
+            "odd",
+            IndexSpec(retriever="bm25", embedding=EmbedSpec(model="m", base_url="https://m.test/v1", dimensions=2)),
+        )
+    check_spec(shop.place("even"), "even", IndexSpec())
 
 
 @pytest.mark.parametrize(

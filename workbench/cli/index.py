@@ -9,7 +9,8 @@ from workbench.cli.index_tune import tune
 from workbench.cli.options import WORKSPACE, Json, Workspace, noun
 
 if TYPE_CHECKING:
-    from workbench.retrieval import Explanation
+    from workbench.lab import Workspace as Folder
+    from workbench.retrieval import EmbedSpec, Explanation
 
 app = noun("Build, refresh, search and explain live indexes.")
 app.command()(tune)
@@ -43,16 +44,28 @@ def build(  # noqa: PLR0913, PLR0917 - a command's options are its parameters
             "https://HOST:6333 (Qdrant). ${NAME} stands for a variable of the environment, such as a password."
         ),
     ] = "",
+    embedding: Annotated[
+        str,
+        typer.Option(help="A provider's embedding model, as the provider spells it. Without it: the embedded one."),
+    ] = "",
+    base_url: Annotated[str, typer.Option(help="Where that model listens, as https://HOST/v1.")] = "",
+    key_env: Annotated[str | None, typer.Option(help="The environment variable with that model's key.")] = None,
     workspace: Workspace = WORKSPACE,
     as_json: Json = False,
 ) -> None:
     """Make a corpus searchable. Stopped half-way it is kept, and `refresh` goes on."""
-    from workbench.cli.index_store import Recipe, build_index
+    from workbench.cli.progress import Terminal
     from workbench.cli.render import show
+    from workbench.lab import Workspace as Folder
+    from workbench.lab.indexes import Recipe, build_index
     from workbench.retrieval import IndexSpec
 
-    spec = IndexSpec(retriever=retriever, analyzer=analyzer)
-    done = build_index(workspace, name, Recipe(corpus=corpus, chunk=chunk, overlap=overlap, store=store), spec)
+    recipe = Recipe(corpus=corpus, chunk=chunk, overlap=overlap, store=store)
+    with Terminal() as terminal:
+        folder = Folder(workspace, terminal)
+        model = _embedding(folder, embedding, base_url, key_env)
+        spec = IndexSpec(retriever=retriever, analyzer=analyzer, embedding=model)
+        done = build_index(folder, name, recipe, spec)
     show(f"{done}\nnext: uv run workbench index search {name} QUERY", done, as_json=as_json)
 
 
@@ -66,12 +79,15 @@ def refresh(
     as_json: Json = False,
 ) -> None:
     """Make an index hold its corpus as that is now; whoever searches it meanwhile sees the old or the new."""
-    from workbench.cli.index_store import compact_index, refresh_index
+    from workbench.cli.progress import Terminal
     from workbench.cli.render import show
+    from workbench.lab import Workspace as Folder
+    from workbench.lab.indexes import compact_index, refresh_index
 
-    done = refresh_index(workspace, name)
-    if compact:
-        compact_index(workspace, name)
+    with Terminal() as terminal:
+        done = refresh_index(Folder(workspace, terminal), name)
+        if compact:
+            compact_index(Folder(workspace, terminal), name)
     show(str(done), done, as_json=as_json)
 
 
@@ -87,10 +103,12 @@ def search(  # noqa: PLR0913, PLR0917 - a command's options are its parameters
     as_json: Json = False,
 ) -> None:
     """Find what the caller may see; what is older than its source allows is marked as stale."""
-    from workbench.cli.index_store import open_index, read_view
+    from workbench.cli.index_view import read_view
     from workbench.cli.render import show, table
+    from workbench.lab import Workspace as Folder
+    from workbench.lab.indexes import open_index
 
-    with closing(open_index(workspace, name)) as index:
+    with closing(open_index(Folder(workspace), name)) as index:
         found = index.passages(query, k, read_view(user, group or (), where or ()))
     rows = []
     for rank, one in enumerate(found, start=1):
@@ -115,33 +133,55 @@ def explain(  # noqa: PLR0913, PLR0917 - a command's options are its parameters
     as_json: Json = False,
 ) -> None:
     """Show every score that makes the ranking of a query."""
-    from workbench.cli.index_store import open_live, read_view
+    from workbench.cli.index_view import read_view
     from workbench.cli.render import show
+    from workbench.lab import Workspace as Folder
+    from workbench.lab.indexes import open_live
     from workbench.retrieval import explain as reasons
 
-    found = reasons(
-        open_live(workspace, name, "explain a ranking"), query, k, read_view(user, group or (), where or ())
-    )
+    index = open_live(Folder(workspace), name, "explain a ranking")
+    found = reasons(index, query, k, read_view(user, group or (), where or ()))
     show(_text(found), found, as_json=as_json)
 
 
 @app.command()
 def stats(name: Name, workspace: Workspace = WORKSPACE, as_json: Json = False) -> None:
     """Show what an index is made of: documents, passages, segments, bytes, tombstones, generation, stale share."""
-    from workbench.cli.index_store import open_index
     from workbench.cli.render import show, table
+    from workbench.lab import Workspace as Folder
+    from workbench.lab.indexes import open_index
 
-    with closing(open_index(workspace, name)) as index:
+    with closing(open_index(Folder(workspace), name)) as index:
         found = index.stats()
     rows = [(field, str(value)) for field, value in found.model_dump().items()]
     share = f"{found.stale / found.documents:.1%}" if found.documents else "-"
     show(table(("what", "value"), [*rows, ("stale share", share)]), found, as_json=as_json)
 
 
+def _embedding(workspace: "Folder", model: str, base_url: str, key_env: str | None) -> "EmbedSpec | None":
+    """The provider's model that was named, as it answers now; None if none was.
+
+    Raises: ConfigError if only a part of it is named; RetrievalError if it does not answer.
+    """
+    from workbench.core import ConfigError
+    from workbench.lab.indexes import measure_embedding
+    from workbench.retrieval import EmbedSpec
+
+    if bool(model) is not bool(base_url) or (key_env and not model):
+        raise ConfigError(
+            f"embedding model {model!r} at {base_url!r}: a provider's model has a name and an address; give "
+            "--embedding and --base-url, or neither and no --key-env"
+        )
+    if not model:
+        return None
+    return measure_embedding(workspace, EmbedSpec(model=model, base_url=base_url, key_env=key_env, dimensions=1))
+
+
 def _text(found: "Explanation") -> str:
     from workbench.cli.render import table
 
-    names = ("bm25", "bm25_rank", "dense_similarity", "dense_rank")
+    known = ("bm25", "bm25_rank", "dense_similarity", "dense_rank", "feedback_similarity", "cross_encoder")
+    names = [name for name in known if any(name in one.hit.parts for one in found.hits)]
     rows = []
     for reasons in found.hits:
         hit = reasons.hit
@@ -150,7 +190,7 @@ def _text(found: "Explanation") -> str:
         rows.append((hit.doc_id, f"{hit.score:.5f}", *parts, str(reasons.length), f"{reasons.length_norm:.3f}", added))
     head = f"{found.retriever} {found.fusion}".strip()
     seen = f"{found.visible} of {found.documents} documents are visible, {found.average_length:.1f} words on average"
-    weights = [(one.word, str(one.documents), f"{one.idf:.4f}") for one in found.words]
-    words = table(("word", "documents", "idf"), weights)
+    weights = [(one.word, str(one.documents), f"{one.idf:.4f}", f"{one.share:.3f}") for one in found.words]
+    words = table(("word", "documents", "idf", "share"), weights)
     hits = table(("id", "score", *names, "words", "length norm", "from words"), rows)
     return f"{head}, generation {found.generation}: {seen}\n\n{words}\n\n{hits}"

@@ -2,29 +2,27 @@
 
 from pathlib import Path
 
-from workbench.core import DataError, Record, RetrievalError, nearest, read_record
+from workbench.core import DataError, RetrievalError, nearest
 from workbench.datasets import corpus_path, read_declaration
+from workbench.lab.indexes import index_folder, known_indexes, read_recipe, recipe_in
 from workbench.retrieval import MANIFEST, Encoder, IndexSpec, LiveIndex, copy_live, digest_generation, read_manifest
 
-_INDEXES = "indexes"
 _PINNED = "live"
-_RECIPE = "recipe.json"
-
-
-class _Recipe(Record, extra="ignore"):
-    """What is needed here of what an index is made of."""
-
-    corpus: str
 
 
 def find_live(workspace: Path, name: str) -> Path:
     """The folder of a live index.
 
-    Raises: DataError with the nearest known name if the workspace has none of that name.
+    Raises: DataError with the nearest known name if the workspace has none of that name in a folder.
     """
-    folder = workspace / _INDEXES / name
+    folder = index_folder(workspace, name)
     if not (folder / MANIFEST).is_file():
-        known = [path.parent.name for path in (workspace / _INDEXES).glob(f"*/{MANIFEST}")]
+        if name in known_indexes(workspace) and (store := read_recipe(workspace, name).store):
+            raise DataError(
+                f"live index {name!r} ({workspace}): lies in {store}, and an experiment pins one that lies in a "
+                "folder; build it there"
+            )
+        known = known_indexes(workspace, MANIFEST)
         hint = nearest(name, known) if known else "build it with: workbench index build"
         raise DataError(f"live index {name!r} ({workspace}): is not in the workspace; {hint}")
     return folder
@@ -59,8 +57,7 @@ def open_pinned(stage: Path, encoder: Encoder | None) -> LiveIndex:
 def read_uris(folder: Path) -> dict[str, str]:
     """Where the sources of a live index are read from, by name; nothing where its corpus is no longer declared."""
     try:
-        corpus = read_record(folder / _RECIPE, _Recipe).corpus
-        declared = read_declaration(corpus_path(corpus))
+        declared = read_declaration(corpus_path(recipe_in(folder).corpus))
     except DataError:
         return {}
     return {source.name: source.where for source in declared.spec.sources}

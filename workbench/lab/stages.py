@@ -76,6 +76,8 @@ def _pinned(bench: Bench, spec: IndexSpec) -> Path:
     assert live is not None, "only a live index is pinned"
     content = digest_generation(bench.live.current())
     inputs: dict[str, JsonValue] = {"live": live.model_dump(mode="json"), "content": content, "spec": spec.digest}
+    if live.ship == "reference":
+        inputs["index"] = bench.live.digest  # one that was made anew in its place is not the one to refer to
 
     def make(folder: Path) -> None:
         pin(bench.live, folder, content)

@@ -28,6 +28,7 @@ from workbench.optimize.index_space import index_space
 from workbench.optimize.index_tuning import tune_folder
 from workbench.optimize.infer_rules import InferredRules
 from workbench.optimize.joint import JointSearch
+from workbench.optimize.judged_scores import HeldOut, contrast
 from workbench.optimize.loop import Setting
 from workbench.optimize.mipro import Mipro
 from workbench.optimize.mipro_hooks import RacingMetric
@@ -66,6 +67,7 @@ __all__ = [
     "FrugalSearch",
     "Gepa",
     "Growth",
+    "HeldOut",
     "InferredRules",
     "JointSearch",
     "Kept",
@@ -96,6 +98,7 @@ __all__ = [
     "Tuned",
     "arrange",
     "changes",
+    "contrast",
     "explain_win",
     "finalists",
     "foresee",

@@ -1,26 +1,27 @@
 """Tune an index against judged queries, and say on others whether it is better than it was.
 
 One knob at a time, in the order of the space: what each contributes is seen, and a value stays only if it gains more
-than nothing on the training queries. A learned ranker comes last, if it wins there by cross-validation. The held-out
-queries are searched twice in all, by the index at the start and by the one found; "no better" is a normal end.
+than nothing on the training queries. The best of many values gains there by luck alone, so at the end all of it must
+win out of fold: on each fold of the training queries counts what the other folds would have chosen. If it does not,
+the start stays. A learned ranker comes last, if it wins by cross-validation. The held-out queries are searched twice in
+all, by the index at the start and by the one found; "no better" is a normal end.
 """
 
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, JsonValue, ValidationError
 
 from workbench.core import OptimizeError, Record, nearest, stream
-from workbench.evals import Pairs, codes, mean_interval, ndcg_at, recall_at, render_table
+from workbench.evals import codes, mean_interval, render_table
+from workbench.optimize.judged_scores import HeldOut, Measure, contrast, measure, score
 from workbench.optimize.rank_training import Growth, Seen, cross_rank, grow, see
 from workbench.retrieval import HybridIndex, Index, IndexSpec, Judgment, Ranker, innermost
 
-Measure = Literal["ndcg@10", "recall@10", "ndcg@1"]
-"""The last is the share of queries whose first document is right, where all that is right is equally so."""
 IndexSpace = Mapping[str, Sequence[JsonValue]]
 """For each field of an `IndexSpec` the values to try, in the order in which they are tried."""
 
@@ -39,12 +40,6 @@ TUNING: dict[str, list[JsonValue]] = {
 """What any corpus is searched by, 42 tries: nothing that needs a document embedded again. For a corpus at hand see
 `index_space`, which adds routes, passages and a cross-encoder where there are such."""
 _FOLDS = 5
-_CUT = 10
-_METRICS: dict[Measure, tuple[Callable[[int, Sequence[str], Mapping[str, int]], float | None], int]] = {
-    "ndcg@10": (ndcg_at, _CUT),
-    "recall@10": (recall_at, _CUT),
-    "ndcg@1": (ndcg_at, 1),
-}
 
 
 class Builder(Protocol):
@@ -67,6 +62,9 @@ class TuneRequest:
     """How a ranker is grown at the end; None grows none."""
     gain: float = 0.001
     """What a value must add to the mean over training queries to stay."""
+    doubt: float = 1.0
+    """What was found stays only if the 1 - doubt interval of its gain out of fold lies above zero: 0.05 asks for proof,
+    1 only for a gain."""
     sample: int = 0
     """Training queries that knobs are tried on, drawn by seed; 0 is all. The ranker always sees all."""
     seed: int = 0
@@ -83,25 +81,6 @@ class Try(Record):
     kept: bool
 
 
-class HeldOut(Record):
-    """Both indexes on the same queries, none of which was tuned on."""
-
-    queries: int
-    clusters: int
-    start: float
-    tuned: float
-    difference: float
-    low: float | None
-    high: float | None
-    """The 95 % interval of the difference, paired and by cluster; None for fewer than two clusters."""
-    p_value: float | None
-
-    @property
-    def better(self) -> bool:
-        """Whether the interval lies above zero."""
-        return self.low is not None and self.low > 0
-
-
 class Tuned(Record):
     """What a tuning found."""
 
@@ -114,6 +93,8 @@ class Tuned(Record):
     train_tuned: float
     """Optimistic: the spec was chosen by it."""
     tries: tuple[Try, ...]
+    proof: HeldOut | None = None
+    """What the choice of values is worth on training queries that had no part in it; None if none was kept."""
     held_out: HeldOut
     seconds: float = Field(ge=0)
     """What the tuning took, without the held-out queries."""
@@ -160,6 +141,7 @@ def tune_index(
     climb = _Climb(train, build, request, start)
     for knob, values in request.space.items():
         climb.over(knob, values)
+    proof = climb.prove()
     spec, ranker = climb.spec, None
     if request.ranker is not None and spec.retriever == "hybrid":
         ranker = climb.rank(request.ranker)
@@ -175,44 +157,11 @@ def tune_index(
         train_start=climb.tries[0].score,
         train_tuned=[one.score for one in climb.tries if one.kept][-1],
         tries=tuple(climb.tries),
+        proof=proof,
         held_out=contrast(
             measure(first, held_out, request.measure), measure(last, held_out, request.measure), held_out
         ),
         seconds=seconds,
-    )
-
-
-def measure(index: Index, judgments: Sequence[Judgment], by: Measure) -> NDArray[np.float64]:
-    """The score of each judged query, in order."""
-    return score([[hit.doc_id for hit in index.search(one.query, _CUT)] for one in judgments], judgments, by)
-
-
-def score(ranked: Sequence[Sequence[str]], judgments: Sequence[Judgment], by: Measure) -> NDArray[np.float64]:
-    """The score of each ranking by the judgment at its place.
-
-    Raises: OptimizeError for a query without a relevant document.
-    """
-    rank_metric, cut = _METRICS[by]
-    values = [rank_metric(cut, ids, one.relevant) for ids, one in zip(ranked, judgments, strict=True)]
-    for value, one in zip(values, judgments, strict=True):
-        if value is None:
-            raise OptimizeError(f"query {one.query_id!r}: has no relevant document, so nothing can be scored; drop it")
-    return np.array(values, dtype=np.float64)
-
-
-def contrast(old: NDArray[np.float64], new: NDArray[np.float64], judgments: Sequence[Judgment]) -> HeldOut:
-    """New scores against old ones, query by query."""
-    pairs = Pairs(old=old, new=new, clusters=codes([one.group for one in judgments]))
-    low, high = mean_interval(new - old, pairs.clusters, 0.05)
-    return HeldOut(
-        queries=len(old),
-        clusters=pairs.count,
-        start=float(old.mean()),
-        tuned=float(new.mean()),
-        difference=float((new - old).mean()),
-        low=low,
-        high=high,
-        p_value=pairs.p_value(0.0, 0),
     )
 
 
@@ -224,10 +173,21 @@ def render_tuned(tuned: Tuned) -> str:
     verdict = "better" if held.better else "no better"
     return (
         render_table(("knob", "value", f"{tuned.measure} on {tuned.train_queries} training queries", ""), rows)
+        + _render_proof(tuned)
         + f"\nheld-out queries: {held.queries}; {tuned.measure} {held.start:.4f} → {held.tuned:.4f}, "
         + f"{held.difference:+.4f}{interval}: {verdict}\n"
         + f"{len(tuned.tries)} tries, {tuned.seconds:.1f} s\n"
     )
+
+
+def _render_proof(tuned: Tuned) -> str:
+    proof = tuned.proof
+    if proof is None:
+        return ""
+    interval = "" if proof.low is None else f" [{proof.low:+.4f}, {proof.high:+.4f}]"
+    knobs = [one.knob for one in tuned.tries if one.kept and one.knob not in ("start", "ranker")]
+    verdict = "what was found stays" if knobs else "what was found is not proven, the start stays"
+    return f"\nout of fold, on training queries: {proof.difference:+.4f}{interval}: {verdict}"
 
 
 class _Climb:
@@ -238,7 +198,11 @@ class _Climb:
         self.spec = start
         drawn = stream(request.seed, "training sample").sample(range(len(train)), request.sample or len(train))
         self.sampled = [train[place] for place in sorted(drawn)]
-        self.best = float(measure(build(start), self.sampled, request.measure).mean())
+        self.begun = start
+        self.scores = self.first = measure(build(start), self.sampled, request.measure)
+        self.gains = np.zeros(len(self.sampled))
+        """What each query gains by the values that queries of other folds would have chosen."""
+        self.folds = self._fold(self.sampled)
         self.tries = [Try(knob="start", value="", score=self.best, kept=True)]
         request.on_try(self.tries[0])
 
@@ -250,18 +214,38 @@ class _Climb:
         base = set_knob(self.spec, "fusion", "convex") if knob == "weight" else self.spec
         if knob in idle(base):
             return
-        found: list[tuple[float, IndexSpec]] = []
+        found: list[tuple[NDArray[np.float64], IndexSpec]] = []
         for value in values:
             spec = set_knob(base, knob, value)
             if spec == self.spec or len(self.tries) >= self.request.tries:
                 continue
-            reached = float(measure(self.build(spec), self.sampled, self.request.measure).mean())
+            reached = measure(self.build(spec), self.sampled, self.request.measure)
             found.append((reached, spec))
-            self._note(Try(knob=knob, value=value, score=reached, kept=False))
-        if found and (top := max(found, key=lambda one: one[0]))[0] > self.best + self.request.gain:
-            self.best, self.spec = top
-            place = len(self.tries) - len(found) + found.index(top)
+            self._note(Try(knob=knob, value=value, score=float(reached.mean()), kept=False))
+        values_scores = [self.scores, *(reached for reached, _ in found)]
+        for fold in np.unique(self.folds):
+            inside = self.folds == fold
+            chosen = self._choose([one[~inside] for one in values_scores])
+            self.gains[inside] += values_scores[chosen][inside] - self.scores[inside]
+        if chosen := self._choose(values_scores):
+            self.scores, self.spec = found[chosen - 1]
+            place = len(self.tries) - len(found) + chosen - 1
             self.tries[place] = self.tries[place].model_copy(update={"kept": True})
+
+    def prove(self) -> HeldOut | None:
+        """What the values that were kept are worth out of fold; without proof none of them stays.
+
+        None if none was kept. Source: Varma and Simon 2006, Bias in error estimation when using cross-validation for
+        model selection; here each step is chosen anew without a fold, on the way that all queries chose.
+        """
+        if self.spec == self.begun:
+            return None
+        proof = contrast(self.first, self.first + self.gains, self.sampled)
+        low, _ = mean_interval(self.gains, codes([one.group for one in self.sampled]), self.request.doubt)
+        if low is None or low <= 0:
+            self.scores, self.spec = self.first, self.begun
+            self.tries[1:] = [one.model_copy(update={"kept": False}) for one in self.tries[1:]]
+        return proof
 
     def rank(self, growth: Growth) -> Ranker | None:
         """A ranker of all training queries if rankers of a part of them win on the rest."""
@@ -278,12 +262,25 @@ class _Climb:
         return grow(seen, growth) if kept else None
 
     def _crossed(self, seen: Sequence[Seen], growth: Growth) -> NDArray[np.float64]:
-        groups = sorted({one.group for one in self.train})
+        return score(cross_rank(seen, self._fold(self.train).tolist(), growth), self.train, self.request.measure)
+
+    @property
+    def best(self) -> float:
+        """The mean that is reached."""
+        return float(self.scores.mean())
+
+    def _choose(self, scores: Sequence[NDArray[np.float64]]) -> int:
+        """Which of several values is best, the one that is there standing first: it stays unless another gains."""
+        means = [float(one.mean()) if len(one) else 0.0 for one in scores]
+        top = max(range(len(means)), key=lambda place: (means[place], -place))
+        return top if means[top] > means[0] + self.request.gain else 0
+
+    def _fold(self, judgments: Sequence[Judgment]) -> NDArray[np.int64]:
+        """The fold of each query, whole clusters at a time, by seed."""
+        groups = sorted({one.group for one in judgments})
         stream(self.request.seed, "folds").shuffle(groups)
         folds = {group: place % _FOLDS for place, group in enumerate(groups)}
-        return score(
-            cross_rank(seen, [folds[one.group] for one in self.train], growth), self.train, self.request.measure
-        )
+        return np.array([folds[one.group] for one in judgments])
 
     def _note(self, one: Try) -> None:
         self.tries.append(one)

@@ -1,6 +1,6 @@
 """The space of a search: knobs of an AgentSpec, by dotted name, with the values to try."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from textwrap import shorten
 
@@ -34,9 +34,12 @@ def vary(spec: AgentSpec, values: Mapping[str, JsonValue]) -> AgentSpec:
     4
     """
     data = spec.model_dump(mode="json")
+    own = knobs(spec)
+    # A part that can be absent, such as a provider's embedding model, is a knob as a whole, also where it is there.
+    known = {*own, *(part for part in knobs(AgentSpec()) if any(name.startswith(f"{part}.") for name in own))}
     for name, value in values.items():
-        if name not in knobs(spec):
-            raise ConfigError(f"knob {name!r}: an agent has no such knob; {nearest(name, knobs(spec))}")
+        if name not in known:
+            raise ConfigError(f"knob {name!r}: an agent has no such knob; {nearest(name, known)}")
         *path, last = name.split(".")
         target = data
         for part in path:
@@ -65,11 +68,13 @@ def sample(space: Space, *, count: int, seed: int) -> list[dict[str, JsonValue]]
 def changes(start: AgentSpec, spec: AgentSpec) -> dict[str, str]:
     """Each knob that differs, as "old → new"; of a changed program the number of demos and what is now told.
 
+    A part that only one of them has, such as a provider's embedding model, is one knob.
+
     >>> changes(AgentSpec(), AgentSpec(demos=4))
     {'demos': '0 → 4'}
     """
-    before, after = knobs(start), knobs(spec)
-    found = {name: f"{_word(before[name])} → {_word(after[name])}" for name in after if before[name] != after[name]}
+    before, after = (one.model_dump(mode="json", exclude={"program"}) for one in (start, spec))
+    found = {name: f"{_word(old)} → {_word(new)}" for name, old, new in _differing(before, after, "")}
     told_before, told = instructions(start), instructions(spec)
     for name, text in told.items():
         if text != told_before.get(name, ""):
@@ -89,7 +94,21 @@ def _flat(value: Mapping[str, JsonValue], prefix: str) -> dict[str, JsonValue]:
     return found
 
 
+def _differing(
+    old: Mapping[str, JsonValue], new: Mapping[str, JsonValue], prefix: str
+) -> Iterator[tuple[str, JsonValue, JsonValue]]:
+    """Dotted names with the values that differ, down to where one of the two goes no deeper."""
+    for name in dict.fromkeys((*old, *new)):
+        before, after = old.get(name), new.get(name)
+        if isinstance(before, dict) and isinstance(after, dict):
+            yield from _differing(before, after, f"{prefix}{name}.")
+        elif before != after:
+            yield f"{prefix}{name}", before, after
+
+
 def _word(value: JsonValue) -> str:
+    if isinstance(value, dict):
+        return _brief(", ".join(f"{name} {item}" for name, item in value.items() if item not in (None, "")))
     return value if isinstance(value, str) else f"{value}"
 
 

@@ -19,6 +19,11 @@ R = TypeVar("R", bound=Record)
 _TEXT = frozenset({".json", ".jsonl", ".md"})
 _ARRAY = re.compile(rb"\x93NUMPY\x01\x00..\{'descr': '[<|][bifu][1248]', 'fortran_order': (?:False|True), ", re.DOTALL)
 """How numpy begins a file of plain numbers; one of objects, which is a pickle, names the type "O"."""
+_GRAPH = "index/cross_encoder.onnx"
+"""The one graph that a package may hold; the index's spec names it by its SHA-256."""
+_GRAPH_BEGINS, _READS_FILES = b"\x08", b"\n\x08location"
+"""How ONNX's protobuf begins, with its version; and how it names a file beside it that weights are read from. Source:
+onnx.proto, ModelProto.ir_version and TensorProto.external_data."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _JSON: TypeAdapter[JsonValue] = TypeAdapter(JsonValue)
 
@@ -195,18 +200,22 @@ def _manifest(name: str, data: bytes | None) -> tuple[Entry, ...]:
 
 
 def _check_kind(name: str, path: str, data: bytes) -> None:
-    """Only text and plain arrays: whatever else a file is, nothing in a package may need it, pickles least."""
+    """Only text, plain arrays and the graph of a cross-encoder that reads no other file: whatever else a file is,
+    nothing in a package may need it, pickles least."""
     suffix = PurePosixPath(path).suffix
     if suffix in _TEXT:
         try:
             sound = "\0" not in data.decode("utf-8")
         except UnicodeDecodeError:
             sound = False
+    elif path == _GRAPH:
+        sound = data.startswith(_GRAPH_BEGINS) and _READS_FILES not in data
     else:
         sound = suffix == ".npy" and _ARRAY.match(data) is not None
     if not sound:
         raise ChecksumMismatch(
-            f"package {name!r}: file {path!r} is neither text nor an array of numbers; a package holds nothing else"
+            f"package {name!r}: file {path!r} is neither text nor an array of numbers, nor a cross-encoder's graph "
+            "that reads no other file; a package holds nothing else"
         )
 
 

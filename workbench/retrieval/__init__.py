@@ -23,7 +23,7 @@ from workbench.retrieval.cross_encoder import CrossEncoderSpec, describe_cross_e
 from workbench.retrieval.dense import Embedder
 from workbench.retrieval.embed import EmbedCall, Embedding, EmbedSpec, Encoder
 from workbench.retrieval.embed_probe import Watched
-from workbench.retrieval.embed_remote import RemoteEmbedder
+from workbench.retrieval.embed_remote import OtherDimensions, RemoteEmbedder
 from workbench.retrieval.fusion import convex_combination, reciprocal_rank_fusion
 from workbench.retrieval.hybrid import HybridIndex
 from workbench.retrieval.index import Hit, Index, IndexSpec, Vectors, searchable
@@ -38,7 +38,7 @@ from workbench.retrieval.rerank import FEATURES, Ranker, Tree
 from workbench.retrieval.reranked import innermost
 from workbench.retrieval.routed import RoutedIndex
 from workbench.retrieval.store import read_index, write_index
-from workbench.retrieval.stores import Store, create_store, open_store, stored_spec
+from workbench.retrieval.stores import Store, check_spec, create_store, open_store, stored_spec
 from workbench.retrieval.view import ANYONE, Condition, View
 
 __all__ = [
@@ -63,6 +63,7 @@ __all__ = [
     "LiveIndex",
     "LiveStats",
     "Manifest",
+    "OtherDimensions",
     "Passage",
     "Ranker",
     "Refreshed",
@@ -77,6 +78,7 @@ __all__ = [
     "build_index",
     "build_with",
     "check_judgments",
+    "check_spec",
     "compact",
     "convex_combination",
     "copy_live",

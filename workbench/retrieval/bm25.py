@@ -16,16 +16,13 @@ from rank_bm25 import BM25Okapi
 
 from workbench.core import Corpus
 from workbench.retrieval.analyzer import words_of
-from workbench.retrieval.feedback import expand_query
+from workbench.retrieval.feedback import expand_query, may_expand
 from workbench.retrieval.index import Hit, IndexSpec, Vectors, checked, name_index, searchable
 from workbench.retrieval.sight import Positions, Sight
 from workbench.retrieval.view import ANYONE, View
 
 _COMPILED_DOCUMENTS = 20_000
 """From here on compiled loops are worth the two seconds that a process takes to load them."""
-_SHORTEST, _LONGEST, _MOST_COMMON = 2, 20, 0.1
-"""What a word needs to expand a query: so many characters, and to be in no larger share of the documents. Source:
-Anserini, Rm3Reranker, which takes the letters a to z and digits only."""
 
 
 class Reference(BM25Okapi):  # type: ignore[misc]
@@ -178,7 +175,7 @@ class Bm25Index:
             self._telling[place] = Counter(
                 word
                 for word in words_of(searchable(document), self.spec.analyzer)
-                if _SHORTEST <= len(word) <= _LONGEST and word.isalnum() and engine.share(word) <= _MOST_COMMON
+                if may_expand(word, engine.share(word))
             )
         return self._telling[place]
 

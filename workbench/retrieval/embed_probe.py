@@ -55,6 +55,10 @@ class Watched:
         assert self._kept is not None, "a probe that was asked is kept"
         return self._kept
 
+    def check(self) -> None:
+        """Ask it now, if it was not asked within the hour. Raises: as `probe`."""
+        self._watch()
+
     def embed(self, texts: Sequence[str], *, most_tokens: int = 256) -> Vectors:
         """See `Embedding.embed`."""
         self._watch()

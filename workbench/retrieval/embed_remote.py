@@ -19,6 +19,7 @@ import numpy as np
 from pydantic import Field, ValidationError
 
 from workbench.core import Meter, Record, RetrievalError, Spend
+from workbench.retrieval.address import is_protected
 from workbench.retrieval.embed import REMEMBERED, Account, EmbedCall, EmbedSpec
 from workbench.retrieval.index import Vectors
 from workbench.retrieval.memory import Memory
@@ -28,7 +29,6 @@ _LETTERS_PER_TOKEN = 4
 _PASSING = frozenset({408, 429, 500, 502, 503, 504})
 """Answers that may be better the next time."""
 _LONGEST_WAIT_SECONDS = 30.0
-_OWN = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class _Row(Record, extra="ignore"):
@@ -43,6 +43,14 @@ class _Usage(Record, extra="ignore"):
 class _Answer(Record, extra="ignore"):
     data: tuple[_Row, ...]
     usage: _Usage | None = None
+
+
+class OtherDimensions(RetrievalError):
+    """A model answered with another number of dimensions than its spec has."""
+
+    def __init__(self, where: str, *, found: int, expected: int) -> None:
+        super().__init__(f"{where}: has {found} dimensions, expected {expected}; write dimensions: {found}")
+        self.found = found
 
 
 class _Refused(urllib.request.HTTPRedirectHandler):
@@ -70,7 +78,7 @@ class RemoteEmbedder:
         address = urlsplit(spec.base_url)
         if address.scheme not in ("http", "https") or not address.hostname:
             raise RetrievalError(f"{_name(spec)}: is no address; write https://host/v1")
-        if spec.key_env is not None and address.scheme != "https" and address.hostname not in _OWN:
+        if spec.key_env is not None and not is_protected(address.scheme, address.hostname):
             raise RetrievalError(f"{_name(spec)}: would get the key unprotected; use https")
         if spec.key_env is not None and not os.environ.get(spec.key_env):
             raise RetrievalError(f"{_name(spec)}: environment variable {spec.key_env!r} is empty; put the key there")
@@ -165,9 +173,7 @@ class RemoteEmbedder:
         if [row.index for row in rows] != list(range(expected)):
             raise RetrievalError(f"{_name(self.spec)}: answered {len(rows)} rows for {expected} texts, or misnumbered")
         if odd := next((len(row.embedding) for row in rows if len(row.embedding) != self.dimensions), None):
-            raise RetrievalError(
-                f"{_name(self.spec)}: has {odd} dimensions, expected {self.dimensions}; write dimensions: {odd}"
-            )
+            raise OtherDimensions(_name(self.spec), found=odd, expected=self.dimensions)
         found = np.array([row.embedding for row in rows], dtype=np.float64).reshape(expected, self.dimensions)
         lengths = np.linalg.norm(found, axis=1, keepdims=True)
         if not np.isfinite(lengths).all() or not lengths.all():

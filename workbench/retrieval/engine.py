@@ -113,6 +113,9 @@ class Engine(Protocol):
     def where(self) -> str:
         """For people, without secrets."""
 
+    def check(self, spec: IndexSpec) -> None:
+        """Nothing is asked of the database. Raises: RetrievalError for a knob that this engine can't turn."""
+
     def make(self, content: Content) -> None:
         """Make an index without documents. Raises: RetrievalError if there is one already."""
 

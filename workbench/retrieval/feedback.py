@@ -7,6 +7,10 @@ import numpy as np
 
 from workbench.retrieval.index import Vectors
 
+_SHORTEST, _LONGEST, _MOST_COMMON = 2, 20, 0.1
+"""What a word needs to expand a query: so many characters, and to be in no larger share of the documents. Source:
+Anserini, Rm3Reranker, which takes the letters a to z and digits only."""
+
 
 def move_query(query: Vectors, found: Vectors, *, weight: float) -> Vectors:
     """The query's vector moved towards the mean of what was found first, again of length 1.
@@ -23,6 +27,15 @@ def move_query(query: Vectors, found: Vectors, *, weight: float) -> Vectors:
     moved: Vectors = ((1 - weight) * query + weight * found.mean(axis=0)).astype(np.float32)
     length = float(np.linalg.norm(moved))
     return moved / np.float32(length) if length > 0 else query
+
+
+def may_expand(word: str, share: float) -> bool:
+    """Whether a word that is in this share of the documents may expand a query.
+
+    >>> may_expand("heron", 0.01), may_expand("the", 0.9), may_expand("a", 0.01)
+    (True, False, False)
+    """
+    return _SHORTEST <= len(word) <= _LONGEST and word.isalnum() and share <= _MOST_COMMON
 
 
 def expand_query(

@@ -21,7 +21,7 @@ from workbench.core import Document, RetrievalError, Scalar
 from workbench.retrieval.address import Address
 from workbench.retrieval.candidates import Ranking
 from workbench.retrieval.engine import Change, Content, Known, Row, expires, principals_of, readers_of, sort_ranking
-from workbench.retrieval.index import Vectors
+from workbench.retrieval.index import IndexSpec, Vectors
 from workbench.retrieval.lance_view import column_name, condition_sql, quoted
 from workbench.retrieval.live import LiveStats
 from workbench.retrieval.live_access import fields_of
@@ -52,11 +52,13 @@ class Lance:
         self._latest: lancedb.table.Table | None = None
         self._seen: lancedb.table.Table | None = None
 
-    def make(self, content: Content) -> None:
-        """See `Engine.make`."""
-        spec = content.spec
+    def check(self, spec: IndexSpec) -> None:
+        """See `Engine.check`."""
         if spec.retriever != "dense" and (spec.k1, spec.b) != (1.2, 0.75):
             raise RetrievalError(f"store {self.where!r}: LanceDB has k1 1.2 and b 0.75; leave them as they are")
+
+    def make(self, content: Content) -> None:
+        """See `Engine.make`."""
         with self._address.reaching():
             database = self._open()
             if _MANIFEST in database.list_tables().tables:

@@ -17,13 +17,15 @@ from numpy.typing import NDArray
 
 from workbench.core import Document, Record, RetrievalError, digest_json, short
 from workbench.retrieval.analyzer import words_of
+from workbench.retrieval.cross_encoder import KEPT, CrossEncoder, open_cross_encoder
 from workbench.retrieval.embed import Encoder
 from workbench.retrieval.embed_probe import watched
-from workbench.retrieval.index import Hit, IndexSpec, checked
+from workbench.retrieval.index import Hit, IndexSpec, checked, searchable
 from workbench.retrieval.live_draft import UNREAD
 from workbench.retrieval.live_generation import Generation, open_generation
 from workbench.retrieval.live_manifest import MANIFEST, read_manifest, read_probe
 from workbench.retrieval.live_ranking import Asked, Ranked, rank_generation
+from workbench.retrieval.reranked import reorder
 from workbench.retrieval.view import ANYONE, View
 
 _MICROSECONDS_PER_HOUR = 3_600_000_000
@@ -70,10 +72,12 @@ class LiveIndex:
 
         `encoder` is the model that the index was made with; an index of words needs none.
 
-        Raises: RetrievalError if there is no index, it can't be read, or it needs an encoder.
+        Raises: RetrievalError if there is no index, it can't be read, it needs an encoder, or its cross-encoder was
+            changed.
         """
         self.folder = folder
         self.encoder = encoder
+        self.cross_encoder: CrossEncoder | None = None
         self._lock = threading.Lock()
         self._seen: tuple[int, int, int] | None = None
         self._generation: Generation | None = None
@@ -88,6 +92,8 @@ class LiveIndex:
             )
         if remote is not None and encoder is not None:
             self.encoder = watched(encoder, remote, f"live index {str(folder)!r}", read_probe(folder))
+        if (named := manifest.spec.cross_encoder) is not None:
+            self.cross_encoder = open_cross_encoder(*(folder / name for name in KEPT), named)
 
     @property
     def spec(self) -> IndexSpec:
@@ -96,14 +102,16 @@ class LiveIndex:
 
     @property
     def digest(self) -> str:
-        """What tells it from other live indexes: its name, how it finds, with which model. What it holds may change."""
+        """What tells it from other live indexes, also from one that stood in its place before: its name, how it finds,
+        with which model, and its birth. What it holds may change; a copy is the same index."""
         manifest = self.current().manifest
-        return digest_json({"live": manifest.name, "spec": manifest.spec.digest, "model": manifest.model})
+        made = {"live": manifest.name, "spec": manifest.spec.digest, "model": manifest.model}
+        return digest_json({**made, "born": manifest.born})
 
     def current(self) -> Generation:
         """The generation that is published now.
 
-        Raises: RetrievalError if it can't be read.
+        Raises: RetrievalError if it can't be read, or the index was deleted and made anew since it was opened.
         """
         with self._lock:
             for tried in range(_TRIES):
@@ -111,6 +119,10 @@ class LiveIndex:
                 if self._generation is not None and seen == self._seen:
                     break
                 manifest = read_manifest(self.folder)
+                if self._generation is not None and manifest.born != self._generation.manifest.born:
+                    raise RetrievalError(
+                        f"live index {str(self.folder)!r}: was deleted and made anew since it was opened; open it again"
+                    )
                 try:
                     self._generation = open_generation(self.folder, manifest, self._generation)
                     self._seen = seen
@@ -147,10 +159,16 @@ class LiveIndex:
 
     def rank(self, generation: Generation, query: str, k: int, view: View) -> list[Ranked]:
         """What `search` finds in a generation, and where it stands there."""
-        query = checked(query, k)
+        query, asked = checked(query, k), generation.manifest.spec.cross_encoder
         if not query or not generation.documents:
             return []
-        return rank_generation(generation, self.ask(query), k, view)
+        if asked is None or self.cross_encoder is None:
+            return rank_generation(generation, self.ask(query), k, view)
+        first = rank_generation(generation, self.ask(query), max(k, asked.depth), view)
+        texts, hits = [searchable(generation.document(one.spot)) for one in first], [one.hit for one in first]
+        spots = {one.hit.doc_id: one.spot for one in first}
+        ordered = reorder(query, hits, texts, self.cross_encoder, asked) if hits else []
+        return [Ranked(spots[hit.doc_id], hit) for hit in ordered[:k]]
 
     def get(self, ids: Sequence[str]) -> list[Document | None]:
         """The living documents of some ids, whoever may read them; None for an id that none has."""

@@ -5,8 +5,9 @@ import numpy as np
 from workbench.core import Record, RetrievalError
 from workbench.retrieval.index import Hit
 from workbench.retrieval.live import LiveIndex
+from workbench.retrieval.live_feedback import weigh_query
 from workbench.retrieval.live_generation import Generation, Spot
-from workbench.retrieval.live_words import Weight, score_word, weigh
+from workbench.retrieval.live_words import Weight, score_word
 from workbench.retrieval.view import ANYONE, View
 
 
@@ -17,6 +18,8 @@ class WordWeight(Record):
     documents: int
     """How many living ones have it, whoever may read them; 0 adds nothing."""
     idf: float
+    share: float = 1.0
+    """How much it counts: 1 for each time that it is asked for, unless the spec expands questions."""
 
 
 class WordPart(Record):
@@ -32,7 +35,7 @@ class HitReasons(Record):
 
     hit: Hit
     words: tuple[WordPart, ...]
-    """Their scores make "bm25", each as often as the question says it."""
+    """Their scores make "bm25", each as often as the question says it; of an expanded question each once."""
     length: int
     """Words of the document, with repeats."""
     length_norm: float
@@ -64,8 +67,9 @@ def explain(index: LiveIndex, query: str, k: int, view: View = ANYONE) -> Explan
         raise RetrievalError("query: is blank, so there is nothing to explain; ask something")
     generation = index.current()
     spec, words = generation.manifest.spec, index.ask(query.strip()).words
-    weights = {} if spec.retriever == "dense" else {one.word: one for one in weigh(generation, words)}
-    seen = () if spec.retriever == "dense" else tuple(dict.fromkeys(words))
+    allowed = [part.allowed(view) for part in generation.parts]
+    weights = {one.word: one for one in weigh_query(generation, words, allowed)}
+    seen = () if spec.retriever == "dense" else tuple(dict.fromkeys((*words, *weights)))
     found = index.rank(generation, query, k, view)
     return Explanation(
         query=query.strip(),
@@ -73,7 +77,7 @@ def explain(index: LiveIndex, query: str, k: int, view: View = ANYONE) -> Explan
         fusion=spec.fusion if spec.retriever == "hybrid" else "",
         generation=generation.manifest.generation,
         documents=generation.documents,
-        visible=sum(int(np.count_nonzero(part.allowed(view))) for part in generation.parts),
+        visible=sum(int(np.count_nonzero(mask)) for mask in allowed),
         average_length=generation.average_length,
         words=tuple(_weight(word, weights.get(word)) for word in seen),
         hits=tuple(_reasons(generation, one.spot, one.hit, list(weights.values())) for one in found),
@@ -83,7 +87,7 @@ def explain(index: LiveIndex, query: str, k: int, view: View = ANYONE) -> Explan
 def _weight(word: str, weight: Weight | None) -> WordWeight:
     if weight is None:
         return WordWeight(word=word, documents=0, idf=0.0)
-    return WordWeight(word=word, documents=weight.documents, idf=weight.idf)
+    return WordWeight(word=word, documents=weight.documents, idf=weight.idf, share=weight.share)
 
 
 def _reasons(generation: Generation, spot: Spot, hit: Hit, weights: list[Weight]) -> HitReasons:
@@ -94,6 +98,7 @@ def _reasons(generation: Generation, spot: Spot, hit: Hit, weights: list[Weight]
         at = [] if posting is None else np.flatnonzero(posting.places == spot.place).tolist()
         if posting is not None and at:
             score = score_word(part, weight.idf, posting, spec, generation.average_length)[at[0]]
-            words.append(WordPart(word=weight.word, count=int(posting.counts[at[0]]), score=float(score)))
+            added = weight.share * float(score)
+            words.append(WordPart(word=weight.word, count=int(posting.counts[at[0]]), score=added))
     norm = 1 - spec.b + spec.b * length / generation.average_length if generation.words else 1.0
     return HitReasons(hit=hit, words=tuple(words), length=length, length_norm=norm)

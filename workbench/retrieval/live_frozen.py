@@ -10,6 +10,7 @@ import numpy as np
 
 from workbench.core import Corpus, RetrievalError, digest_json
 from workbench.retrieval.builder import assemble
+from workbench.retrieval.cross_encoder import KEPT
 from workbench.retrieval.embed import Embedding
 from workbench.retrieval.index import Index, Vectors
 from workbench.retrieval.live import LiveIndex
@@ -65,10 +66,10 @@ def freeze(index: LiveIndex, *, embedding: Embedding | None) -> Index:
     Raises: RetrievalError if it holds no document.
     """
     generation = index.current()
-    corpus = frozen_corpus(generation)
-    if generation.manifest.spec.retriever == "bm25":
-        return assemble(corpus, generation.manifest.spec, None, vectors=None)
-    return assemble(corpus, generation.manifest.spec, embedding, vectors=_vectors(generation))
+    corpus, spec = frozen_corpus(generation), generation.manifest.spec
+    if spec.retriever == "bm25":
+        return assemble(corpus, spec, None, vectors=None, folder=index.folder)
+    return assemble(corpus, spec, embedding, vectors=_vectors(generation), folder=index.folder)
 
 
 def frozen_corpus(generation: Generation) -> Corpus:
@@ -105,8 +106,9 @@ def _copy(source: Path, target: Path) -> bool:
         return False
     for part in (SEGMENTS, STATES):
         (target / part).mkdir(parents=True, exist_ok=True)
-    if (source / PROBE).exists():
-        _link(source / PROBE, target / PROBE)
+    for name in (PROBE, *KEPT):
+        if (source / name).exists():
+            _link(source / name, target / name)
     (target / MANIFEST).write_text(manifest.model_dump_json())
     return True
 

@@ -2,6 +2,7 @@
 
     manifest.json          the current generation; replaced by one atomic rename
     probe.npy              what a provider's embedding model answered once, where the spec names one
+    cross_encoder.*        the cross-encoder's graph and tokenizer, where the spec names one
     lock                   held by the one process that writes; the operating system frees it when that one dies
     segments/<name>/       immutable: documents.jsonl, arrays.bin, vectors (flat/), segment.json
     states/<name>.npz      immutable: what became of segments' documents after they were written
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from workbench.core import DataError, Record, RetrievalError, boundary, read_record, write_record
+from workbench.retrieval.cross_encoder import FILES, KEPT, CrossEncoderSpec
 from workbench.retrieval.index import IndexSpec, Vectors
 
 MANIFEST, PROBE = "manifest.json", "probe.npy"
@@ -54,6 +56,8 @@ class Manifest(Record):
     spec: IndexSpec
     model: str = ""
     """The digest of the embedding model; empty for an index of words alone."""
+    born: str = ""
+    """Drawn when the index was made: one that is made anew in its place is another."""
     segments: tuple[SegmentEntry, ...] = ()
     next_number: int = 0
     """Of the next segment or state; numbers are never used again."""
@@ -145,6 +149,15 @@ def read_probe(folder: Path) -> Vectors:
     with boundary(RetrievalError, f"live index {str(folder)!r}: file {PROBE!r}"):
         probe: Vectors = np.load(folder / PROBE, allow_pickle=False)
     return probe
+
+
+def keep_cross_encoder(folder: Path, spec: CrossEncoderSpec) -> None:
+    """Copy a cross-encoder's files into an index's folder, and have them on the disk."""
+    for given, kept in zip(FILES, KEPT, strict=True):
+        with (folder / kept).open("wb") as file:
+            file.write(Path(spec.folder, given).read_bytes())
+            file.flush()
+            os.fsync(file.fileno())
 
 
 def sync_folder(folder: Path) -> None:

@@ -8,18 +8,22 @@ A deleted document is gone from every answer as soon as the next generation is p
 returns. Its bytes leave the disk when its segment is rewritten, at the latest by `compact`, which leaves no byte of it.
 """
 
+import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 
 from workbench.core import Corpus, Document, Record, RetrievalError
+from workbench.retrieval.cross_encoder import FILES, open_cross_encoder
 from workbench.retrieval.index import IndexSpec, Vectors
+from workbench.retrieval.knobs import LOCAL, check_knobs
 from workbench.retrieval.live import LiveIndex
 from workbench.retrieval.live_manifest import (
     MANIFEST,
     SEGMENTS,
     STATES,
     Manifest,
+    keep_cross_encoder,
     publish,
     remove_orphans,
     write_probe,
@@ -54,8 +58,8 @@ def create_live(folder: Path, name: str, spec: IndexSpec, *, model: str = "", pr
 
     `probe` is that of a provider's model, by which it is known again.
 
-    Raises: RetrievalError if there is one already, the spec asks for what only indexes in memory do, the model or its
-        probe is missing or not needed, or the disk refuses.
+    Raises: RetrievalError if there is one already, the spec asks for what only indexes in memory do, the model, its
+        probe or the cross-encoder is missing or not the one, or the disk refuses.
     """
     if (folder / MANIFEST).exists():
         raise RetrievalError(f"live index {str(folder)!r}: is there already; refresh it, or choose another folder")
@@ -65,12 +69,9 @@ def create_live(folder: Path, name: str, spec: IndexSpec, *, model: str = "", pr
             "has no embedding model, every other names one"
         )
     _check_model(folder, spec, model, probe)
-    unknown = {"chunk", "feedback", "aspects", "ranker", "routes"} & spec.model_dump(exclude_defaults=True).keys()
-    if unknown:
-        raise RetrievalError(
-            f"live index {str(folder)!r}: does not do {sorted(unknown)[0]!r} of an index spec; leave it out, and "
-            "cut documents into passages before they are put here"
-        )
+    check_knobs(f"live index {str(folder)!r}", spec, LOCAL)
+    if (encoder := spec.cross_encoder) is not None:
+        open_cross_encoder(*(Path(encoder.folder, name) for name in FILES), encoder)
     try:
         for part in (SEGMENTS, STATES):
             (folder / part).mkdir(parents=True, exist_ok=True)
@@ -79,7 +80,9 @@ def create_live(folder: Path, name: str, spec: IndexSpec, *, model: str = "", pr
     with writing(folder):
         if probe is not None:
             write_probe(folder, probe)
-        publish(folder, Manifest(generation=0, name=name, spec=spec, model=model))
+        if encoder is not None:
+            keep_cross_encoder(folder, encoder)
+        publish(folder, Manifest(generation=0, name=name, spec=spec, model=model, born=secrets.token_hex(16)))
 
 
 def update(

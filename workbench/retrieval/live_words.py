@@ -30,6 +30,8 @@ class Weight(NamedTuple):
     idf: float
     postings: Sequence[Posting | None]
     """For each segment."""
+    share: float = 1.0
+    """How much it counts: 1 as it is asked for, another number where the query is expanded."""
 
 
 def weigh(generation: Generation, words: Sequence[str]) -> list[Weight]:
@@ -59,7 +61,8 @@ def score_words(generation: Generation, weights: Sequence[Weight], spec: IndexSp
         for weight in weights:
             if (posting := weight.postings[number]) is not None:
                 if weight.word not in added:
-                    added[weight.word] = score_word(part, weight.idf, posting, spec, generation.average_length)
+                    found = score_word(part, weight.idf, posting, spec, generation.average_length)
+                    added[weight.word] = found if weight.share == 1 else weight.share * found
                 total[posting.places] += added[weight.word]
         scores.append(total)
     return scores

@@ -48,6 +48,9 @@ class Postgres:
         self._idle: list[Connection] = []
         self._lock = threading.Lock()
 
+    def check(self, spec: IndexSpec) -> None:
+        """See `Engine.check`: it can turn all."""
+
     def make(self, content: Content) -> None:
         """See `Engine.make`."""
         with self._transaction() as connection:

@@ -1,13 +1,15 @@
 """An index in Qdrant, by URL or in its local mode: points that say from which generation to which they live.
 
-With `qdrant_filters` the only importer of qdrant_client. Words are sparse vectors: the terms of BM25 with the average
-length of the first documents that came, times the rarity that Qdrant counts. Vectors are compared one by one. Qdrant
-has no transactions: a change writes points of the next generation beside those of this one, and is published by writing
-the one point that names the current generation; what is dead is dropped with the next change. That only one process
-writes is the caller's to see to. The view is part of every question; but whoever has the key can read every point.
+With `qdrant_filters` and `qdrant_lock` the only importer of qdrant_client. Words are sparse vectors: the terms of BM25
+with the average length of the first documents that came, times the rarity that Qdrant counts. Vectors are compared one
+by one. Qdrant has no transactions: a change writes points of the next generation beside those of this one, and is
+published by writing the one point that names the current generation; what is dead is dropped with the next change. One
+process writes: another that comes is told so as far as `qdrant_lock` can see it. The view is part of every question;
+but whoever has the key can read every point.
 """
 
 import uuid
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -17,7 +19,7 @@ import numpy as np
 from qdrant_client import QdrantClient, models
 
 from workbench.core import Document, Record, RetrievalError
-from workbench.retrieval.address import Address
+from workbench.retrieval.address import Address, is_protected
 from workbench.retrieval.candidates import Ranking
 from workbench.retrieval.engine import Change, Content, Known, Row, expires, readers_of, sort_ranking
 from workbench.retrieval.index import IndexSpec, Vectors
@@ -25,6 +27,7 @@ from workbench.retrieval.live import LiveStats
 from workbench.retrieval.live_access import fields_of
 from workbench.retrieval.live_draft import revive
 from workbench.retrieval.qdrant_filters import alive, among, number_cells, tag, visible_to
+from workbench.retrieval.qdrant_lock import LOCK, WriterLock
 from workbench.retrieval.view import View
 
 _HEAD = str(uuid.uuid5(uuid.NAMESPACE_URL, "workbench:head"))
@@ -56,11 +59,17 @@ class Qdrant:
     """The engine of one index. Safe under threads."""
 
     def __init__(self, address: Address, index: str) -> None:
-        """Nothing is asked yet."""
+        """Nothing is asked yet. Raises: RetrievalError if its key would travel unprotected."""
         self.where = f"{address.shown}, index {index}"
         self._address = address
         self._name = f"workbench_{index}"
         self._client: QdrantClient | None = None
+        self._key = address.password or address.query.get("api_key")
+        if self._key and address.scheme != "qdrant" and not is_protected(address.scheme, address.host):
+            raise RetrievalError(f"store {self.where!r}: would get its key unprotected; use https")
+
+    def check(self, spec: IndexSpec) -> None:
+        """See `Engine.check`: it can turn all."""
 
     def make(self, content: Content) -> None:
         """See `Engine.make`."""
@@ -97,7 +106,13 @@ class Qdrant:
     def writing(self) -> Iterator["QdrantWriter"]:
         """See `Engine.writing`."""
         with self._address.reaching():
-            yield QdrantWriter(self._open(), self._name)
+            client = self._open()
+            lock = WriterLock(client, self._name, self.where)
+            lock.take()
+            try:
+                yield QdrantWriter(client, self._name, lock)
+            finally:
+                lock.release()
 
     def stats(self, content: Content, now: datetime) -> LiveStats:
         """See `Engine.stats`."""
@@ -107,16 +122,18 @@ class Qdrant:
             living = alive(head.generation)
             cut = models.FieldCondition(key="cut", match=models.MatchValue(value=True))
             old = models.FieldCondition(key="expires", range=models.Range(lt=now.timestamp() * 1_000_000))
-            passages, stale, points = (
+            passages, stale = (
                 client.count(self._name, count_filter=models.Filter(must=must), exact=True).count
-                for must in ([*living, cut], [*living, old], [])
+                for must in ([*living, cut], [*living, old])
             )
+            ours = models.Filter(must_not=[models.HasIdCondition(has_id=[_HEAD, LOCK])])
+            points = client.count(self._name, count_filter=ours, exact=True).count
         return LiveStats(
             name=content.name,
             generation=head.generation,
             documents=head.documents,
             passages=passages,
-            tombstones=points - 1 - head.documents,
+            tombstones=points - head.documents,
             stale=stale,
             segments=1,
             bytes=head.bytes,
@@ -135,10 +152,11 @@ class Qdrant:
             if self._address.scheme == "qdrant":
                 self._client = QdrantClient(path=str(self._address.folder))
             else:
-                key = self._address.password or self._address.query.get("api_key")
-                self._client = QdrantClient(
-                    url=self._address.bare, api_key=key, timeout=_SECONDS, check_compatibility=False
-                )
+                url, key = self._address.bare, self._key
+                with warnings.catch_warnings():
+                    # A key without https goes to this machine alone, else it was refused.
+                    warnings.filterwarnings("ignore", message="Api key is used with an insecure connection")
+                    self._client = QdrantClient(url=url, api_key=key, timeout=_SECONDS, check_compatibility=False)
         return self._client
 
 
@@ -189,10 +207,11 @@ class QdrantReader:
 class QdrantWriter:
     """See `Writer`."""
 
-    def __init__(self, client: QdrantClient, name: str) -> None:
+    def __init__(self, client: QdrantClient, name: str, lock: WriterLock) -> None:
         """Take back what a killed writer did not publish."""
         self._client = client
         self._name = name
+        self._lock = lock
         self._head = _read_head(client, name)
         unborn = models.FieldCondition(key="born", range=models.Range(gt=self._head.generation))
         client.delete(name, points_selector=models.FilterSelector(filter=models.Filter(must=[unborn])), wait=True)
@@ -224,6 +243,7 @@ class QdrantWriter:
     def publish(self, change: Change) -> None:
         """See `Writer.publish`: the last write is the one that is seen."""
         head, client, name = self._head, self._client, self._name
+        self._lock.hold()
         dead = models.FieldCondition(key="died", range=models.Range(lte=head.generation))
         client.delete(name, points_selector=models.FilterSelector(filter=models.Filter(must=[dead])), wait=True)
         after = head.generation + 1
@@ -246,6 +266,7 @@ class QdrantWriter:
                 "average_length": average,
             }
         )
+        self._lock.hold()
         _write_head(client, name, self._head)
 
     def _confirm(self, times: Mapping[str, int]) -> None:

@@ -1,5 +1,7 @@
 """An index whose first hits a cross-encoder reads and orders anew."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from workbench.core import Corpus
@@ -29,16 +31,7 @@ class RerankedIndex:
         first = self.inner.search(query, max(k, self.asked.depth), view) if query else ()
         if not first:
             return ()
-        scores = self.encoder.score(query, [self._text(hit) for hit in first], tokens=self.asked.tokens)
-        order = np.lexsort((np.array([hit.doc_id for hit in first]), -scores))[:k]
-        return tuple(
-            Hit(
-                doc_id=first[at].doc_id,
-                score=float(scores[at]),
-                parts=first[at].parts | {"cross_encoder": float(scores[at]), "first_score": first[at].score},
-            )
-            for at in order.tolist()
-        )
+        return tuple(reorder(query, first, [self._text(hit) for hit in first], self.encoder, self.asked)[:k])
 
     def _text(self, hit: Hit) -> str:
         """The passage that the vectors found, under its document's title; else the whole document."""
@@ -47,6 +40,22 @@ class RerankedIndex:
             return searchable(document)
         passage = document.text[int(hit.parts["passage_start"]) : int(hit.parts["passage_end"])]
         return f"{document.title}\n{passage}".strip()
+
+
+def reorder(
+    query: str, hits: Sequence[Hit], texts: Sequence[str], encoder: CrossEncoder, asked: CrossEncoderSpec
+) -> list[Hit]:
+    """Hits in the order that a cross-encoder gives their texts, best first, ties by id."""
+    scores = encoder.score(query, texts, tokens=asked.tokens)
+    order = np.lexsort((np.array([hit.doc_id for hit in hits]), -scores))
+    return [
+        Hit(
+            doc_id=hits[at].doc_id,
+            score=float(scores[at]),
+            parts=hits[at].parts | {"cross_encoder": float(scores[at]), "first_score": hits[at].score},
+        )
+        for at in order.tolist()
+    ]
 
 
 def innermost(index: Index) -> Index:

@@ -8,25 +8,27 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
+from pathlib import Path
 
 import numpy as np
 
 from workbench.core import Corpus, Document, RetrievalError, short
 from workbench.retrieval.analyzer import words_of
 from workbench.retrieval.candidates import Found, hits_of
+from workbench.retrieval.cross_encoder import FILES, CrossEncoder, open_cross_encoder
 from workbench.retrieval.embed import Encoder
 from workbench.retrieval.embed_probe import watched
 from workbench.retrieval.engine import Change, Content, Engine, Reader, Row, Writer
 from workbench.retrieval.index import Hit, IndexSpec, Vectors, checked, searchable
+from workbench.retrieval.knobs import SHARED, check_knobs
 from workbench.retrieval.live import LiveStats, Passage
 from workbench.retrieval.live_draft import UNREAD, Draft, draft
 from workbench.retrieval.live_refresh import Progress, Refreshed, batches, refreshed
+from workbench.retrieval.reranked import reorder
 from workbench.retrieval.view import ANYONE, View
 
 BATCH = 4_096
 """Documents that are looked at and published together."""
-_DONE = {"retriever", "analyzer", "k1", "b", "fusion", "weight", "rrf_k", "depth", "tokens", "embedding"}
-"""What stores do of an index spec."""
 
 
 class SharedStore:
@@ -35,12 +37,14 @@ class SharedStore:
     def __init__(self, engine: Engine, encoder: Encoder | None) -> None:
         """Open what `make_shared` made.
 
-        Raises: RetrievalError if there is none, the database can't be reached, or the encoder is not the index's.
+        Raises: RetrievalError if there is none, the database can't be reached, the encoder is not the index's, or its
+            cross-encoder does not lie on this machine where the spec says.
         """
         self._engine = engine
         self._content = engine.content()
         self._closed = False
         self.encoder = encoder
+        self._cross_encoder = _open_cross_encoder(self.spec)
         _check_encoder(engine.where, self._content, encoder)
         if self.spec.embedding is not None and encoder is not None:
             probe = np.array(self._content.probe, dtype=np.float32)
@@ -106,6 +110,15 @@ class SharedStore:
             raise RetrievalError(f"store {self._engine.where!r}: is closed; open it again")
 
     def _rank(self, reader: Reader, query: str, k: int) -> list[Hit]:
+        asked = self.spec.cross_encoder
+        if asked is None or self._cross_encoder is None:
+            return self._first(reader, query, k)
+        hits = self._first(reader, query, max(k, asked.depth))
+        documents = reader.documents([hit.doc_id for hit in hits])
+        texts = [searchable(documents[hit.doc_id]) for hit in hits]
+        return reorder(query, hits, texts, self._cross_encoder, asked)[:k] if hits else []
+
+    def _first(self, reader: Reader, query: str, k: int) -> list[Hit]:
         spec, depth = self.spec, k
         if spec.retriever == "bm25" or self.encoder is None:
             return hits_of(Found(words=reader.match(words_of(query, spec.analyzer), depth)), spec, k)
@@ -187,25 +200,27 @@ class SharedStore:
 def make_shared(engine: Engine, name: str, spec: IndexSpec, encoder: Encoder | None) -> None:
     """Make an index without documents; `name` is its corpus's.
 
-    Raises: RetrievalError if there is one already, the spec asks for what only indexes in memory do, or the encoder is
-        missing or not needed.
+    Raises: RetrievalError if there is one already, the spec asks for what a store does not do, the encoder is missing
+        or not needed, or the cross-encoder is not where the spec says.
     """
     if (spec.retriever == "bm25") is (encoder is not None):
         raise RetrievalError(
             f"store {engine.where!r}: retriever {spec.retriever!r} {'with' if encoder else 'without'} an embedding "
             "model; an index of words has none, every other one"
         )
-    unknown = sorted(spec.model_dump(exclude_defaults=True).keys() - _DONE)
-    if unknown:
-        raise RetrievalError(
-            f"store {engine.where!r}: does not do {unknown[0]!r} of an index spec; leave it out, and cut documents "
-            "into passages before they are put here"
-        )
+    check_knobs(f"store {engine.where!r}", spec, SHARED)
+    engine.check(spec)
+    _open_cross_encoder(spec)
     probe: tuple[float, ...] = ()
     if spec.embedding is not None and encoder is not None:
         probe = tuple(watched(encoder, spec.embedding, f"store {engine.where!r}").probe.astype(float).tolist())
     model, dimensions = ("", 0) if encoder is None else (encoder.digest, len(encoder.embed_query(name)))
     engine.make(Content(name=name, spec=spec, model=model, dimensions=dimensions, probe=probe))
+
+
+def _open_cross_encoder(spec: IndexSpec) -> CrossEncoder | None:
+    named = spec.cross_encoder
+    return None if named is None else open_cross_encoder(*(Path(named.folder, name) for name in FILES), named)
 
 
 def _check_encoder(where: str, content: Content, encoder: Encoder | None) -> None:

@@ -6,7 +6,8 @@
     https://host:6333, qdrant:///folder        Qdrant, or its local mode, which is for trying out
 
 Words are ranked alike to the last digit shown on this disk and in PostgreSQL; LanceDB and Qdrant rank them by a BM25 of
-their own over the same words. Vectors are compared one by one everywhere, so a narrow view loses nothing.
+their own over the same words. Vectors are compared one by one everywhere, so a narrow view loses nothing. What of an
+index spec each does stands in `knobs`; what it does not do, it refuses.
 """
 
 from collections.abc import Iterable
@@ -19,6 +20,7 @@ from workbench.retrieval.address import Address
 from workbench.retrieval.embed import Encoder
 from workbench.retrieval.engine import Engine
 from workbench.retrieval.index import Hit, IndexSpec
+from workbench.retrieval.knobs import LOCAL, SHARED, check_knobs
 from workbench.retrieval.live import LiveIndex, LiveStats, Passage
 from workbench.retrieval.live_manifest import read_manifest
 from workbench.retrieval.live_refresh import Progress, Refreshed, create_live, refresh, update
@@ -97,6 +99,20 @@ class LocalStore(LiveIndex):
         if self._closed:
             raise RetrievalError(f"live index {str(self.folder)!r}: is closed; open it again")
         return super()._look()
+
+
+def check_spec(where: Path | Address, index: str, spec: IndexSpec) -> None:
+    """Say whether an index can be made as the spec says, before anything is read or reached.
+
+    Raises: RetrievalError for a knob that would have no effect there, a scheme that is none, or a missing driver.
+    """
+    if isinstance(where, Path):
+        check_knobs(f"live index {str(where)!r}", spec, LOCAL)
+        return
+    engine = _engine(where, index)
+    check_knobs(f"store {engine.where!r}", spec, SHARED)
+    engine.check(spec)
+    engine.close()
 
 
 def create_store(where: Path | Address, index: str, spec: IndexSpec, *, encoder: Encoder | None = None) -> Store:

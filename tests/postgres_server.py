@@ -36,12 +36,25 @@ def running() -> Iterator[str]:
     def run(*words: str) -> None:
         subprocess.run(words, check=True, user=user, cwd=folder, env={"LC_ALL": "C"}, stdout=subprocess.DEVNULL)
 
-    run(f"{binaries}/initdb", "-D", f"{folder}/data", "-U", "owner", "-A", "trust", "--no-sync", "-E", "UTF8")
     options = f"-k {folder} -c listen_addresses= -c fsync=off -c shared_buffers=16MB"
     control = (f"{binaries}/pg_ctl", "-D", f"{folder}/data", "-w")
-    run(*control, "-l", f"{folder}/log", "-o", options, "start")
+    try:
+        run(f"{binaries}/initdb", "-D", f"{folder}/data", "-U", "owner", "-A", "trust", "--no-sync", "-E", "UTF8")
+        run(*control, "-l", f"{folder}/log", "-o", options, "start")
+    except (OSError, subprocess.SubprocessError) as cause:
+        shutil.rmtree(folder, ignore_errors=True)
+        pytest.skip(f"PostgreSQL can't be started: {cause}")
     try:
         yield f"postgresql://owner@/postgres?host={folder}"
     finally:
         run(*control, "-m", "immediate", "stop")
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def emptied(url: str) -> str:
+    """A server's URL, once it keeps no state of gates."""
+    from psycopg import connect  # noqa: PLC0415 - an extra
+
+    with connect(url, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA IF EXISTS workbench_tools CASCADE")
+    return url
