@@ -52,6 +52,7 @@ from workbench.tools import (
     Policy,
     Reconciled,
     State,
+    Statements,
     Tool,
     declare,
 )
@@ -98,7 +99,7 @@ class WatchedState(State):
         return rows
 
     @contextmanager
-    def transaction(self, *, lasting: bool = False) -> Iterator[sqlite3.Connection]:
+    def transaction(self, *, lasting: bool = False) -> Iterator[Statements]:
         """As `State` does."""
         self._event()
         with super().transaction(lasting=lasting) as db:

@@ -1,15 +1,17 @@
 """`workbench audit`: a log is verified, read, exported and forgotten by what a person types."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import typer
+from postgres_server import emptied
 from typer.testing import CliRunner, Result
 
 from workbench.cli import audit
 from workbench.cli.main import Workbench
-from workbench.tools import LOG, AuditEntry, AuditKeys, ChainedLog
+from workbench.tools import LOG, Approvals, AuditEntry, AuditKeys, ChainedLog, Question, State
 
 app = typer.Typer(cls=Workbench)
 app.add_typer(audit.app, name="audit")
@@ -19,10 +21,10 @@ def invoke(*words: str | Path) -> Result:
     return CliRunner().invoke(app, ["audit", *map(str, words)])
 
 
-def entry(number: int, tenant: str) -> AuditEntry:
+def entry(number: int, tenant: str, at: str = "2026-11-23T10:00:00+00:00") -> AuditEntry:
     return AuditEntry(
         kind="intent",
-        at="2026-11-23T10:00:00+00:00",
+        at=at,
         call_id=f"call-{number}",
         tenant=tenant,
         principal="jo",
@@ -33,6 +35,23 @@ def entry(number: int, tenant: str) -> AuditEntry:
         arguments="{}",
         labels={},
         decision="allowed",
+    )
+
+
+def question(tenant: str) -> Question:
+    return Question(
+        tool="refund",
+        version="1",
+        tool_digest="0" * 64,
+        arguments={"order": "o1"},
+        labels={},
+        policy_digest="0" * 64,
+        tenant=tenant,
+        principal="jo",
+        roles=(),
+        session="",
+        occasion="",
+        reason="the policy asks for an approval",
     )
 
 
@@ -99,6 +118,62 @@ def test_what_was_erased_is_named_and_the_log_still_verifies(log: Path) -> None:
     assert (0, "1 keys were destroyed\n") == (erased.exit_code, erased.stdout)
     assert ["erased", "erased", "kept", "erased"] == states
     assert 0 == invoke("verify", log, "--anchor", anchor).exit_code
+
+
+def test_what_is_older_goes_and_the_log_still_verifies(log: Path) -> None:
+    """By tenant, and a second time there is nothing to do."""
+    keys, anchor = log.parent / "keys", log.parent / "anchor"
+    ago = {days: (datetime.now(UTC) - timedelta(days=days)).isoformat() for days in (1, 40)}
+    chained = ChainedLog(log, AuditKeys(keys), anchor=anchor)
+    for number, (tenant, days) in enumerate((("acme", 1), ("acme", 40), ("other", 40)), start=4):
+        chained.append(entry(number, tenant, ago[days]))
+    chained.close()
+    words = ("retain", log, "--keys", keys, "--anchor", anchor, "--days", "30", "--for", "other=60")
+    first, second = invoke(*words, "--json"), invoke(*words)
+    states = [json.loads(line)["state"] for line in invoke("export", log, "--keys", keys).stdout.splitlines()]
+
+    assert [("acme", 1)] == [(one["tenant"], one["keys"]) for one in json.loads(first.stdout)]
+    assert (0, "nothing is older\n") == (second.exit_code, second.stdout)
+    assert ["kept", "erased", "kept"] == states[4:]
+    assert 0 == invoke("verify", log, "--anchor", anchor).exit_code
+
+
+def test_a_schedule_that_is_none_ends_with_2(log: Path) -> None:
+    """Nothing is erased."""
+    result = invoke("retain", log, "--keys", log.parent / "keys", "--days", "1", "--for", "acme")
+
+    told = "error: retention 'acme': is none, or not the first of its tenant; write it as \"acme=30\"\n"
+    assert (2, told) == (result.exit_code, result.stderr)
+    assert "erased" not in invoke("export", log, "--keys", log.parent / "keys").stdout
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgres"])
+def test_a_state_forgets_with_the_log(log: Path, engine: str, request: pytest.FixtureRequest) -> None:
+    """What a person was asked for a tenant is gone; a state that is not named is spoken of."""
+    place = log.parent / "state.db" if engine == "sqlite" else emptied(request.getfixturevalue("postgres_url"))
+    opened = State(place)
+    for tenant in ("acme", "other"):
+        Approvals(opened).ask(question(tenant))
+    words = ("erase", log, "--keys", log.parent / "keys", "--tenant", "acme")
+    bare, named = invoke(*words), invoke(*words, "--state", place)
+    left = [len(Approvals(opened).list(tenant)) for tenant in ("acme", "other")]
+    opened.close()
+
+    assert "the state of the gate still holds its answers and questions; name it with --state\n" == bare.stderr
+    assert (0, "0 keys were destroyed, 0 results and 1 approvals erased\n", "") == (
+        named.exit_code,
+        named.stdout,
+        named.stderr,
+    )
+    assert [0, 1] == left
+
+
+def test_a_state_that_is_not_there_ends_with_2(log: Path) -> None:
+    """Before the log forgets."""
+    result = invoke("erase", log, "--keys", log.parent / "keys", "--tenant", "acme", "--state", log / "no.db")
+
+    assert (2, "") == (result.exit_code, result.stdout)
+    assert "erased" not in invoke("export", log, "--keys", log.parent / "keys").stdout
 
 
 @pytest.mark.parametrize("verb", ["show", "export"])

@@ -6,7 +6,7 @@ import typer
 from typer.testing import CliRunner
 
 from workbench.cli.index_tune import tune
-from workbench.core import Corpus, Document, write_records
+from workbench.core import Corpus, Document, RetrievalError, write_records
 from workbench.retrieval import IndexSpec, build_index, write_index
 from workbench.retrieval.judgments import Judgment
 
@@ -26,3 +26,23 @@ def test_no_better_writes_nothing(tmp_path: Path) -> None:
     assert 0 == done.exit_code
     assert "no better" in done.output
     assert not (tmp_path / "new").exists()
+
+
+def test_without_a_number_every_knob_is_tried(tmp_path: Path) -> None:
+    """As many tries as `TuneRequest` has it; and a cross-encoder is looked for where it was said to lie."""
+    documents = tuple(Document(doc_id=word, text=f"the {word} {word}s") for word in ("heron", "loan", "river", "fish"))
+    write_index(tmp_path / "index", build_index(Corpus(name="c", documents=documents), IndexSpec(retriever="bm25")))
+    judged = [Judgment(query_id=one.doc_id, query=one.doc_id, relevant={one.doc_id: 1}) for one in documents]
+    write_records(tmp_path / "judged.jsonl", judged)
+    app = typer.Typer()
+    app.command()(tune)
+    command = [str(tmp_path / "index"), "--judgments", str(tmp_path / "judged.jsonl")]
+    done = CliRunner().invoke(app, command)
+    refused = CliRunner().invoke(app, [*command, "--cross-encoder", str(tmp_path / "nowhere")])
+
+    assert 0 == done.exit_code
+    assert {"analyzer", "k1", "b", "expansion"} <= {
+        line.split()[0] for line in done.stdout.splitlines() if line.strip()
+    }
+    assert isinstance(refused.exception, RetrievalError)
+    assert "has no file 'model.onnx'" in str(refused.exception)

@@ -162,7 +162,7 @@ def test_vectors_that_test_nothing_end_with_2(shop: Path, vectors: tuple[dict[st
 @pytest.mark.parametrize(
     ("place", "message"),
     [
-        ("small_shop", "tools 'small_shop': are not a place; write module:name, such as shop:TOOLS"),
+        ("small_shop", "tools 'small_shop': are not a place; write module:name, such as shop:TOOLS, or a YAML file"),
         ("small_shop:TOOL", "tools 'small_shop:TOOL': module 'small_shop' has no 'TOOL'; did you mean \"TOOLS\"?"),
         (
             "small_shop:NUMBERS",

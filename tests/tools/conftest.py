@@ -1,9 +1,11 @@
 """A small shop behind a gate: tools that write down what they did, policies, and a log in memory."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from postgres_server import emptied
 
 from workbench.safety.labels import USER, Label
 from workbench.tools.approvals import Approvals
@@ -31,6 +33,8 @@ class Shop:
     """A gate, the world behind it and what the world saw."""
 
     folder: Path
+    place: Path | str
+    """Of its state."""
     now: float = 1_000_000.0
     done: list[str] = field(default_factory=list)
     log: list[AuditEntry] = field(default_factory=list)
@@ -39,6 +43,7 @@ class Shop:
     full: bool = False
     """Whether the audit log refuses."""
     policies: str = POLICIES
+    states: list[State] = field(default_factory=list)
 
     def append(self, entry: AuditEntry) -> None:
         """The audit log."""
@@ -84,9 +89,10 @@ class Shop:
         return declare(orders, Facts.model_validate({"effect": "read", **facts}))
 
     def gate(self, **facts: object) -> Gate:
-        """A gate before both tools; each has a state of its own, on the one file."""
+        """A gate before both tools; each opens the one state anew."""
         tools = [self.tool(**facts), self.reading()]
-        self.state = State(self.folder / "state.db", busy_seconds=0.05)
+        self.state = State(self.place, seal=self.folder / "seal", busy_seconds=0.05)
+        self.states.append(self.state)
         self.approvals = Approvals(self.state, clock=self.clock)
         self.switch = Switch(self.state, clock=self.clock)
         return Gate(tools, Policy(self.policies, tools), self.state, self, clock=self.clock)
@@ -102,10 +108,25 @@ def call(order: str = "o1", amount: float = 5.0, **fields: object) -> Call:
     return Call.model_validate({"tool": "refund", "arguments": arguments, "labels": {"": USER}, "caller": JO, **fields})
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
+    """Of a state that holds nothing, in each engine."""
+    return tmp_path / "state.db" if request.param == "sqlite" else emptied(request.getfixturevalue("postgres_url"))
+
+
 @pytest.fixture
-def shop(tmp_path: Path) -> Shop:
+def postgres(postgres_url: str) -> str:
+    """The URL of a state that holds nothing."""
+    return emptied(postgres_url)
+
+
+@pytest.fixture
+def shop(tmp_path: Path, place: Path | str) -> Iterator[Shop]:
     """A shop with nothing done."""
-    return Shop(tmp_path)
+    shop = Shop(tmp_path, place)
+    yield shop
+    for state in shop.states:
+        state.close()
 
 
 @pytest.fixture

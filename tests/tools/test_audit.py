@@ -228,7 +228,7 @@ def test_erased_entries_are_gone_and_the_log_still_verifies(tmp_path: Path) -> N
     assert verify(tmp_path, anchor=tmp_path / "anchor").records == 5
     left = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     assert b"acme" not in left
-    with pytest.raises(ToolError, match='write it as "2026-03"'):
+    with pytest.raises(ToolError, match='write it as "2026-03-15"'):
         AuditKeys(tmp_path / "keys").of("acme", "2026-3")
 
 

@@ -1,17 +1,19 @@
 """`workbench approvals`: what agents ask a person to allow, and the person's word."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from workbench.cli.gate_state import STATE, Seal, open_state
 from workbench.cli.options import Json, noun
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from workbench.tools import Approval, Approvals
 
 app = noun("List, grant and deny what agents ask a person to allow.")
-File = Annotated[Path, typer.Argument(help="The state file of the gate.")]
+File = Annotated[str, typer.Argument(help=STATE)]
 Id = Annotated[str, typer.Argument(help="An approval's id; see the list.")]
 Tenant = Annotated[str, typer.Option(help="Whose.")]
 Approver = Annotated[str, typer.Option(help="Who decides.")]
@@ -29,11 +31,13 @@ def list_approvals(file: File, tenant: Tenant, as_json: Json = False) -> None:
 
 
 @app.command()
-def grant(approval: Id, file: File, tenant: Tenant, approver: Approver, as_json: Json = False) -> None:
+def grant(
+    approval: Id, file: File, tenant: Tenant, approver: Approver, seal: Seal = None, as_json: Json = False
+) -> None:
     """Let just this call be done, once."""
     from workbench.cli.render import show
 
-    decided = _approvals(file).grant(approval, approver=approver, tenant=tenant)
+    decided = _approvals(file, seal).grant(approval, approver=approver, tenant=tenant)
     show(f"{approval}: granted by {approver}; the agent may call it once", decided, as_json=as_json)
 
 
@@ -46,13 +50,10 @@ def deny(approval: Id, file: File, tenant: Tenant, approver: Approver, as_json: 
     show(f"{approval}: denied by {approver}", decided, as_json=as_json)
 
 
-def _approvals(file: Path) -> "Approvals":
-    from workbench.core import DataError
-    from workbench.tools import Approvals, State
+def _approvals(file: str, seal: "Path | None" = None) -> "Approvals":
+    from workbench.tools import Approvals
 
-    if not file.exists():
-        raise DataError(f"tool state {str(file)!r}: is not there; name the file that the gate was opened with")
-    return Approvals(State(file))
+    return Approvals(open_state(file, seal=seal))
 
 
 def _told(approval: "Approval") -> tuple[str, ...]:

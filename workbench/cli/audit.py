@@ -6,13 +6,16 @@ from typing import Annotated
 
 import typer
 
+from workbench.cli.gate_state import STATE
 from workbench.cli.options import Json, noun
 
-app = noun("Verify and read the log of what agents did.")
+app = noun("Verify, read and forget the log of what agents did.")
 
 Folder = Annotated[Path, typer.Argument(help="The folder that holds the log.")]
 Keys = Annotated[Path, typer.Option(help="The folder of the log's keys.")]
 Tenant = Annotated[str | None, typer.Option(help="Only the entries of this tenant.")]
+Anchor = Annotated[Path | None, typer.Option(help="The file in which the last checkpoint is kept.")]
+State = Annotated[str | None, typer.Option(help=STATE)]
 
 
 @app.command("verify")
@@ -74,13 +77,55 @@ def erase_log(
     folder: Folder,
     keys: Keys,
     tenant: Annotated[str, typer.Option(help="Whose entries.")],
-    before: Annotated[str | None, typer.Option(help='Only those of months before this one, such as "2026-03".')] = None,
-    anchor: Annotated[Path | None, typer.Option(help="The file in which the last checkpoint is kept.")] = None,
+    before: Annotated[
+        str | None,
+        typer.Option(help='Only those of days before this one, "2026-03-15", or before this month, "2026-03".'),
+    ] = None,
+    anchor: Anchor = None,
+    state: State = None,
 ) -> None:
-    """Destroy the keys of a tenant's entries: nobody can read them again, and the log still verifies."""
-    from workbench.tools import ChainedLog, open_keys
+    """Destroy the keys of a tenant's entries: nobody can read them again, and the log still verifies.
+
+    With a state, what was answered to the tenant and what a person was asked goes as well; what was done stays done.
+    """
+    from workbench.cli.gate_state import open_state
+    from workbench.tools import ChainedLog, forget, open_keys
 
     log = ChainedLog(folder, open_keys(keys), anchor=anchor)
-    destroyed = log.erase(tenant, before=before)
-    log.close()
-    sys.stdout.write(f"{destroyed} keys were destroyed\n")
+    try:
+        found = forget(tenant, log=log, state=open_state(state) if state is not None else None, before=before)
+    finally:
+        log.close()
+    rows = f", {found.results} results and {found.approvals} approvals erased" if state is not None else ""
+    sys.stdout.write(f"{found.keys} keys were destroyed{rows}\n")
+    if state is None:
+        sys.stderr.write("the state of the gate still holds its answers and questions; name it with --state\n")
+
+
+@app.command("retain")
+def retain_log(  # noqa: PLR0913, PLR0917 - a command's options are its parameters
+    folder: Folder,
+    keys: Keys,
+    days: Annotated[int, typer.Option(min=1, help="Keep so many whole days; what is older goes.")],
+    other: Annotated[list[str] | None, typer.Option("--for", help="TENANT=DAYS for one tenant; repeatable.")] = None,
+    anchor: Anchor = None,
+    state: State = None,
+    as_json: Json = False,
+) -> None:
+    """Erase what is older than so many days, as `erase` does; to be run each day. Days are those of UTC."""
+    from datetime import UTC, datetime
+
+    from workbench.cli.gate_state import open_state
+    from workbench.cli.render import show, table
+    from workbench.tools import ChainedLog, open_keys, read_schedule, retain
+
+    schedule = read_schedule(days, other or ())
+    log = ChainedLog(folder, open_keys(keys), anchor=anchor)
+    try:
+        opened = open_state(state) if state is not None else None
+        found = retain(schedule, log=log, state=opened, today=datetime.now(UTC).date())
+    finally:
+        log.close()
+    heads = ("tenant", "before", "keys", "results", "approvals")
+    rows = [[ascii(getattr(one, head)).strip("'") for head in heads] for one in found]
+    show(table(heads, rows) if rows else "nothing is older", [*found], as_json=as_json)

@@ -1,18 +1,23 @@
-"""`workbench tools`: what agents can call, and what would become of a call."""
+"""`workbench tools`: what agents can call, what would become of a call, and a call itself."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from workbench.cli.gate_state import STATE, Seal, Stores, opened_gate
 from workbench.cli.options import Json, noun
 from workbench.cli.policy import PLACE, Folder
 
 if TYPE_CHECKING:
-    from workbench.tools import DryRun
+    from workbench.tools import DryRun, Result
 
-app = noun("List tools with their facts, and say what would become of a call.")
+app = noun("List tools with their facts, say what would become of a call, and make one.")
 Place = Annotated[str, typer.Argument(help=f"The tools, {PLACE}", metavar="MODULE:NAME")]
+
+Asked = Annotated[Path, typer.Argument(help="A JSON file: tool, arguments, labels and caller.")]
+EXITS = {"done": 0, "denied": 1, "failed": 1, "pending": 3, "in_doubt": 3}
+"""How a call ends: it took place; it did not, or its answer is of no use; somebody has to say more first."""
 
 
 @app.command("list")
@@ -49,7 +54,7 @@ def show_pins(
 def dry_run_call(
     place: Place,
     folder: Folder,
-    call: Annotated[Path, typer.Argument(help="A JSON file: tool, arguments, labels and caller.")],
+    call: Asked,
     as_json: Json = False,
 ) -> None:
     """Say what a gate would decide of a call; nothing is asked, kept or run. Ends with 1 if it is denied.
@@ -66,6 +71,61 @@ def dry_run_call(
     found = dry_run(read_policy(folder, tools), tools, tool, asked)
     show(_told(found), found, as_json=as_json)
     raise typer.Exit(1 if found.decision.judgement == "denied" else 0)
+
+
+@app.command("call")
+def make_call(  # noqa: PLR0913, PLR0917 - a command's options are its parameters
+    place: Place,
+    folder: Folder,
+    call: Asked,
+    state: Annotated[str, typer.Option(help=STATE)],
+    audit: Annotated[Path, typer.Option(help="The folder of the audit log.")],
+    keys: Annotated[Path, typer.Option(help="The folder of the log's keys.")],
+    anchor: Annotated[Path | None, typer.Option(help="The file in which the log's last checkpoint is kept.")] = None,
+    seal: Seal = None,
+    begin: Annotated[bool, typer.Option("--begin", help="Make the state, the log and its keys, if new.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Make a call through the gate: it is checked, decided, recorded and done, at most once.
+
+    Ends with 1 if it is denied or failed, and with 3 if it waits for an approval or nobody knows yet what became of it:
+    grant it, or wait, and type the same again.
+    """
+    from workbench.cli.render import show
+    from workbench.core import read_record
+    from workbench.safety import Redactor
+    from workbench.tools import Call, find_tool, read_policy, read_tools
+
+    tools = read_tools(place, Path.cwd())
+    asked = read_record(call, Call)
+    find_tool(asked.tool, tools, f"call ({call})")
+    stores = Stores(state=state, audit=audit, keys=keys, anchor=anchor, seal=seal, begin=begin)
+    with opened_gate(tools, read_policy(folder, tools), stores) as gate:
+        result = gate.call(asked)
+    show(_ended(result), result, as_json=as_json)
+    if result.kind == "pending":
+        options = f"{Redactor().text(state)} --tenant {asked.caller.tenant} --approver YOU"
+        typer.echo(f"next: uv run workbench approvals grant {result.approval_id} {options}", err=True)
+    raise typer.Exit(EXITS[result.kind])
+
+
+def _ended(result: "Result") -> str:
+    """All that came of it. In ASCII: what a tool answers writes nothing to a terminal but letters."""
+    import json
+
+    lines = [
+        f"result    {result.kind}{' before; not done again' if result.replayed else ''}",
+        f"call      {result.call_id}",
+    ]
+    if result.kind == "done":
+        label = result.label
+        lines.append(f"value     {json.dumps(result.value)}")
+        lines.append(f"label     {label.integrity}, {label.confidentiality}, from {', '.join(label.sources)!a}")
+    else:
+        lines.append(f"why       {result.code}: {json.dumps(result.message)}")
+    if result.approval_id:
+        lines.append(f"approval  {result.approval_id}")
+    return "\n".join(lines)
 
 
 def _told(found: "DryRun") -> str:

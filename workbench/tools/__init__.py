@@ -10,7 +10,7 @@ Why one gate: a check that stands beside the call can be left out. Why it fails 
 says no, and a stage that raises can't say yes. Why a journal under keys made of what an action is: a run that goes on
 elsewhere must find what was done. Why approvals are held here and sealed: what a client carries, a client can forge.
 Rates, calls at once and breakers are limited for each process; journal, approvals and the kill switch are shared by
-all processes of one state file.
+all processes of one state, a file or a PostgreSQL database (`state_session.py` is the one door of psycopg here).
 """
 
 from workbench.tools.approvals import Approval, Approvals, Question
@@ -28,7 +28,9 @@ from workbench.tools.passage import AuditLog
 from workbench.tools.policy import Policy, read_policy
 from workbench.tools.policy_reading import Explanation, Reading, explain_call
 from workbench.tools.rehearsal import DryRun, dry_run
-from workbench.tools.state import State
+from workbench.tools.retention import Forgotten, Schedule, forget, read_schedule, retain
+from workbench.tools.state import State, is_url
+from workbench.tools.state_engine import Statements
 from workbench.tools.switch import Position, Switch
 from workbench.tools.tool import Attempt, Reconciled, Tool, declare
 from workbench.tools.tool_file import Pin, imported, pins
@@ -62,6 +64,7 @@ __all__ = [
     "Effect",
     "Explanation",
     "Facts",
+    "Forgotten",
     "Gate",
     "Idempotency",
     "Journal",
@@ -73,7 +76,9 @@ __all__ = [
     "Reading",
     "Reconciled",
     "Result",
+    "Schedule",
     "State",
+    "Statements",
     "Switch",
     "Tool",
     "ToolError",
@@ -88,12 +93,16 @@ __all__ = [
     "explain_call",
     "find_tool",
     "find_vector",
+    "forget",
     "imported",
+    "is_url",
     "open_keys",
     "pins",
     "read",
     "read_policy",
+    "read_schedule",
     "read_tools",
     "read_vectors",
+    "retain",
     "verify",
 ]

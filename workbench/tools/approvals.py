@@ -9,7 +9,6 @@ can grant.
 import hmac
 import json
 import secrets
-import sqlite3
 import time
 from collections.abc import Callable
 from typing import Literal
@@ -20,7 +19,8 @@ from workbench.core import Record, canonical_json, digest_json
 from workbench.safety import Label
 from workbench.tools.call import Call
 from workbench.tools.errors import ToolError
-from workbench.tools.state import State, Value
+from workbench.tools.state import State
+from workbench.tools.state_engine import Row, Statements
 from workbench.tools.tool import Tool
 
 VALID_SECONDS = 3600.0
@@ -98,13 +98,13 @@ class Approvals:
         now = self._clock()
         sql = "SELECT * FROM approvals WHERE binding = ? AND state IN ('asked', 'denied') AND expires > ?"
         with self._state.transaction() as db:
-            row = db.execute(sql, (asked.binding, now)).fetchone()
-            if row is None:
+            rows = db.execute(sql, (asked.binding, now))
+            if not rows:
                 ends = now + self._valid_seconds
                 values = (secrets.token_hex(8), asked.binding, asked.tenant, asked.model_dump_json(), now, ends)
                 db.execute("INSERT INTO approvals VALUES (?,?,?,?,'asked','',?,?,'','')", values)
-                row = db.execute(sql, (asked.binding, now)).fetchone()
-        return _approval(row)
+                rows = db.execute(sql, (asked.binding, now))
+        return _approval(rows[0])
 
     def grant(self, approval_id: str, *, approver: str, tenant: str) -> Approval:
         """Let this one call be done once.
@@ -146,17 +146,17 @@ class Approvals:
             raise ToolError(f"approval {approval_id!r}: has no approver; say who decides")
         now = self._clock()
         with self._state.transaction(lasting=True) as db:
-            row = db.execute(
+            rows = db.execute(
                 "SELECT * FROM approvals WHERE id = ? AND tenant = ? AND state = 'asked' AND decided <= ? "
-                "AND expires > ?",
+                "AND expires > ? FOR UPDATE",
                 (approval_id, tenant, now, now),
-            ).fetchone()
-            if row is None:
+            )
+            if not rows:
                 raise ToolError(
                     f"approval {approval_id!r} (tenant {tenant!r}): is not open; it was decided, expired or never asked"
                 )
             update = {"stand": stand, "approver": approver, "decided": now}
-            decided = _approval(row).model_copy(update=update)
+            decided = _approval(rows[0]).model_copy(update=update)
             seal = self._seal(decided, decided.question.binding) if stand == "granted" else ""
             db.execute(
                 "UPDATE approvals SET state = ?, approver = ?, decided = ?, seal = ? WHERE id = ?",
@@ -169,7 +169,7 @@ class Approvals:
         return hmac.new(self._state.seal_key, canonical_json(sealed), "sha256").hexdigest()
 
 
-def spend(db: sqlite3.Connection, approval_id: str, key: str, now: float) -> None:
+def spend(db: Statements, approval_id: str, key: str, now: float) -> None:
     """Use an approval for an action, inside the change that reserves it; for the same action it may be used again.
 
     Raises: ToolError if it was used for another action, taken back or expired meanwhile.
@@ -178,12 +178,12 @@ def spend(db: sqlite3.Connection, approval_id: str, key: str, now: float) -> Non
         "UPDATE approvals SET state = 'used', used_by = ? WHERE id = ? AND expires > ? "
         "AND (state = 'granted' OR (state = 'used' AND used_by = ?)) RETURNING 1",
         (key, approval_id, now, key),
-    ).fetchall()
+    )
     if not spent:
         raise ToolError(f"approval {approval_id!r}: was used or expired meanwhile")
 
 
-def _approval(row: tuple[Value, ...]) -> Approval:
+def _approval(row: Row) -> Approval:
     approval_id, _, _, asked, stand, approver, decided, expires, *_ = row
     told = {"stand": stand, "approver": approver, "decided": decided, "expires": expires}
     return Approval.model_validate({"approval_id": approval_id, "question": json.loads(str(asked)), **told})

@@ -1,4 +1,4 @@
-"""The keys of an audit log: one that signs, and for each tenant and month one that encrypts and can be destroyed.
+"""The keys of an audit log: one that signs, and for each tenant and day one that encrypts and can be destroyed.
 
 They are files that only their owner may read, in a folder of their own: whoever copies the log to keep it must not
 copy this folder with it, or nothing could ever be erased. A file is overwritten before it is removed; a disk that never
@@ -11,6 +11,7 @@ import secrets
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import date
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -21,15 +22,18 @@ from workbench.core import Record, boundary, digest_bytes
 from workbench.tools.errors import ToolError
 
 _SIGNER = "signing-key"
+_DAY_OR_MONTH = re.compile(r"\d{4}-\d{2}(?:-\d{2})?")
+_DAY = 10  # letters of a day, with which the name of a key's file begins
 
 
 class DataKey(Record):
-    """What encrypts the entries of one tenant in one month."""
+    """What encrypts the entries of one tenant on one day."""
 
     key_id: str = Field(pattern=r"^[0-9a-f]{16}$")
     """Drawn at random: it tells nobody whose entries it stands beside."""
     tenant: str
-    month: str = Field(pattern=r"^\d{4}-\d{2}$")
+    day: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$")
+    """UTC."""
     key: str = Field(pattern=r"^[0-9a-f]{64}$")
 
     def cipher(self) -> AESGCM:
@@ -62,8 +66,8 @@ class AuditKeys:
         """Another number after any key was destroyed, in whatever process."""
         return os.stat(self.folder / "tenants").st_mtime_ns
 
-    def current(self, tenant: str, month: str) -> DataKey:
-        """The key for a tenant's entries of a month, made where there is none.
+    def current(self, tenant: str, day: str) -> DataKey:
+        """The key for a tenant's entries of a day, made where there is none.
 
         Call it for one tenant at a time: the log's lock sees to that.
 
@@ -71,11 +75,11 @@ class AuditKeys:
         """
         folder = self.folder / "tenants" / _folder(tenant)
         with boundary(ToolError, f"audit keys of tenant {tenant!r}: can't be used"):
-            for path in sorted(folder.glob(f"{month}-*.json")):
+            for path in sorted(folder.glob(f"{day}-*.json")):
                 return _read(path)
-            drawn = DataKey(key_id=secrets.token_hex(8), tenant=tenant, month=month, key=secrets.token_hex(32))
+            drawn = DataKey(key_id=secrets.token_hex(8), tenant=tenant, day=day, key=secrets.token_hex(32))
             folder.mkdir(exist_ok=True, mode=0o700)
-            _write_once(folder / f"{month}-{drawn.key_id}.json", drawn.model_dump_json())
+            _write_once(folder / f"{day}-{drawn.key_id}.json", drawn.model_dump_json())
             sync_folder(folder)
             sync_folder(folder.parent)
             return drawn
@@ -90,14 +94,14 @@ class AuditKeys:
                 yield _read(path)
 
     def of(self, tenant: str, before: str | None) -> tuple[str, ...]:
-        """Ids of a tenant's keys: all, or those of months before one, such as "2026-03".
+        """Ids of a tenant's keys: all, or those of days before one, or before a month: "2026-03-15", "2026-03".
 
-        Raises: ToolError if the month is not one.
+        Raises: ToolError if it is neither.
         """
-        if before is not None and not re.fullmatch(r"\d{4}-(?:0[1-9]|1[0-2])", before):
-            raise ToolError(f'month {before!r}: is not one; write it as "2026-03"')
+        if before is not None:
+            first_day(before)
         paths = sorted((self.folder / "tenants" / _folder(tenant)).glob("*.json"))
-        return tuple(path.stem[8:] for path in paths if before is None or path.name[:7] < before)
+        return tuple(path.stem[_DAY + 1 :] for path in paths if before is None or path.name[: len(before)] < before)
 
     def destroy(self, tenant: str, key_ids: tuple[str, ...]) -> None:
         """Overwrite and remove a tenant's keys; nobody can read again what they encrypted.
@@ -107,7 +111,7 @@ class AuditKeys:
         folder = self.folder / "tenants" / _folder(tenant)
         with boundary(ToolError, f"audit keys of tenant {tenant!r}: can't be destroyed"):
             for path in sorted(folder.glob("*.json")):
-                if path.stem[8:] in key_ids:
+                if path.stem[_DAY + 1 :] in key_ids:
                     with path.open("r+b") as file:
                         file.write(secrets.token_bytes(path.stat().st_size))
                         file.flush()
@@ -128,6 +132,17 @@ def open_keys(folder: Path) -> AuditKeys:
     if not (folder / _SIGNER).exists():
         raise ToolError(f"audit keys {str(folder)!r}: are not there; name the folder that the log was begun with")
     return AuditKeys(folder)
+
+
+def first_day(text: str) -> date:
+    """The day that "2026-03-15" is, or the first one of "2026-03".
+
+    Raises: ToolError if it is neither.
+    """
+    with boundary(ToolError, f'day {text!r}: is none; write it as "2026-03-15", or a month as "2026-03"'):
+        if not _DAY_OR_MONTH.fullmatch(text):
+            raise ValueError("other signs")
+        return date.fromisoformat(text if len(text) == _DAY else f"{text}-01")
 
 
 def _folder(tenant: str) -> str:

@@ -96,7 +96,7 @@ class ChainedLog:
         self._sync(self._end)
 
     def erase(self, tenant: str, *, before: str | None = None) -> int:
-        """Destroy a tenant's keys, all or those of months before one; how many were destroyed.
+        """Destroy a tenant's keys, all or those of days before one, or before a month; how many were destroyed.
 
         What they encrypted stays in the file, can never be read again, and is still verified. The log says which keys
         were destroyed, not whose they were. Entries that a tenant adds later are kept under new keys.
@@ -127,15 +127,15 @@ class ChainedLog:
             if (epoch := self.keys.epoch()) != self._epoch:
                 self._cipher.cache_clear()
                 self._epoch = epoch
-            key_id, cipher = self._cipher(entry.tenant, entry.at[:7])
+            key_id, cipher = self._cipher(entry.tenant, entry.at[:10])
             body = seal(entry, key_id, cipher)
             if self._since >= self._every:
                 self._sign()
             self._put(body)
             return self._end
 
-    def _find_cipher(self, tenant: str, month: str) -> tuple[bytes, AESGCM]:
-        key = self.keys.current(tenant, month)
+    def _find_cipher(self, tenant: str, day: str) -> tuple[bytes, AESGCM]:
+        key = self.keys.current(tenant, day)
         return key.key_id.encode(), key.cipher()
 
     def _alone(self) -> "_Alone":

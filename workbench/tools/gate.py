@@ -101,6 +101,7 @@ class Gate:
         """Validate, read the switch, label, ask the policy. Raises: Stop, or whatever fails, if it may not pass."""
         name = passage.call.tool
         tool = self._tools.get(name)
+        passage.admit(tool)
         if tool is None:
             hint = nearest(self._redactor.text(name), self._tools)
             raise Stop("denied", "unknown_tool", f"there is no tool of that name; {hint}")
@@ -339,8 +340,9 @@ def _concluded(passage: Passage, tool: Tool, ending: Ending) -> Result:
             return failed.model_copy(update={"label": label})
         case "unusable":
             message = "it took place, but its answer can't be used; do not repeat it"
-            return passage.result("failed", "bad_answer", message)
+            return passage.result("failed", "bad_answer", message).model_copy(update={"label": label})
         case "unknown":
             if facts.effect == "read":
-                return passage.result("failed", ending.code, "the tool did not answer")
+                silent = passage.result("failed", ending.code, "the tool did not answer")
+                return silent.model_copy(update={"label": label})
             return passage.result("in_doubt", ending.code, _UNSURE)

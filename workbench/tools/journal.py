@@ -15,13 +15,20 @@ from workbench.core import Record, digest_json
 from workbench.tools.approvals import spend
 from workbench.tools.call import Call
 from workbench.tools.errors import ToolError
-from workbench.tools.state import State, Value
+from workbench.tools.state import State
+from workbench.tools.state_engine import Value
 from workbench.tools.tool import Tool
 
 Stage = Literal["reserved", "started", "done", "failed", "in_doubt", "parked"]
 Standing = Literal["ours", "done", "under_way", "in_doubt", "parked", "conflict"]
 """What a reservation found: it is this gate's to do; it took place; another is at it; nobody knows; a person must say;
 the same action was asked for with other arguments."""
+
+_INSERT = "INSERT INTO actions VALUES (?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING RETURNING 1"
+_UPDATE = (
+    "UPDATE actions SET arguments = ?, call_id = ?, state = ?, owner = ?, attempt = ?, approval = ?, result = ?, "
+    "at = ? WHERE key = ?"
+)
 
 
 class Action(Record):
@@ -82,31 +89,21 @@ class Journal:
     def reserve(self, action: Action) -> Reservation:
         """Reserve an action for this process, and spend its approval in the same change.
 
-        Raises: ToolError if the approval can't be spent, or the journal can't be written; then nothing is changed.
+        Raises: ToolError if the approval can't be spent, or the journal can't be written; then nothing is changed, or
+        what was written is taken for nothing by this process.
         """
-        owner = self._state.owner.name
-        ours = action.model_copy(update={"owner": owner, "stage": "reserved", "at": self._clock()})
-        if not ours.approval_id and self._insert(ours):
-            return Reservation.model_construct(standing="ours", action=ours)
-        with self._state.transaction() as db:
-            row = db.execute("SELECT * FROM actions WHERE key = ?", (action.key,)).fetchone()
-            found = ours if row is None else _action(row)
-            standing = "ours" if row is None else self._standing(found, ours)
-            if standing in {"ours", "in_doubt"}:
-                if ours.approval_id:
-                    spend(db, ours.approval_id, ours.key, ours.at)
-                update: dict[str, str | float] = {"owner": owner, "approval_id": ours.approval_id, "at": ours.at}
-                if found.arguments_digest != ours.arguments_digest:
-                    update |= {"arguments_digest": ours.arguments_digest, "call_id": ours.call_id}
-                found = found.model_copy(update={**update, "stage": "reserved" if standing == "ours" else "in_doubt"})
-                db.execute("INSERT OR REPLACE INTO actions VALUES (?,?,?,?,?,?,?,?,?,?,?)", _row(found))
-        return Reservation(standing=standing, action=found)
+        ours = action.model_copy(update={"owner": self.owner, "stage": "reserved", "at": self._clock()})
+        try:
+            return self._reserve(ours)
+        except ToolError:
+            self._state.unsure.append(ours.call_id)
+            raise
 
     def start(self, key: str, *, lasting: bool) -> int | None:
         """Say that its tool runs now; which attempt this is. None if the kill switch stands against it."""
         rows = self._state.change(
             "UPDATE actions SET state = 'started', attempt = attempt + 1 WHERE key = ? AND owner = ? "
-            "AND state = 'reserved' AND (SELECT mode FROM switch WHERE id = 1) = 'run' RETURNING attempt",
+            "AND state = 'reserved' AND (SELECT mode FROM switch WHERE id = 1 FOR SHARE) = 'run' RETURNING attempt",
             (key, self._state.owner.name),
             lasting=lasting,
         )
@@ -145,12 +142,31 @@ class Journal:
         if not rows:
             raise ToolError(f"action {key[:12]!r}: is not parked; nothing to settle")
 
+    def _reserve(self, ours: Action) -> Reservation:
+        if not ours.approval_id and self._insert(ours):
+            return Reservation.model_construct(standing="ours", action=ours)
+        with self._state.transaction() as db:
+            if ours.approval_id and db.execute(_INSERT, _row(ours)):
+                spend(db, ours.approval_id, ours.key, ours.at)
+                return Reservation(standing="ours", action=ours)
+            # Held, for its owner may be closing it at this moment.
+            found = _action(db.execute("SELECT * FROM actions WHERE key = ? FOR UPDATE", (ours.key,))[0])
+            standing = self._standing(found, ours)
+            if standing in {"ours", "in_doubt"}:
+                if ours.approval_id:
+                    spend(db, ours.approval_id, ours.key, ours.at)
+                update: dict[str, str | float] = {"owner": ours.owner, "approval_id": ours.approval_id, "at": ours.at}
+                if found.arguments_digest != ours.arguments_digest or self._unsure(found):
+                    update |= {"arguments_digest": ours.arguments_digest, "call_id": ours.call_id}
+                found = found.model_copy(update={**update, "stage": "reserved" if standing == "ours" else "in_doubt"})
+                db.execute(_UPDATE, (*_row(found)[3:], found.key))
+        return Reservation(standing=standing, action=found)
+
     def _insert(self, action: Action) -> bool:
-        marks = "INSERT INTO actions VALUES (?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING RETURNING 1"
-        return bool(self._state.change(marks, _row(action)))
+        return bool(self._state.change(_INSERT, _row(action)))
 
     def _standing(self, found: Action, wanted: Action) -> Standing:
-        if found.stage == "failed":  # nothing happened, so that other arguments are no conflict
+        if found.stage == "failed" or self._unsure(found):  # nothing happened, so that other arguments are no conflict
             return "ours"
         if found.arguments_digest != wanted.arguments_digest:
             return "conflict"
@@ -160,6 +176,10 @@ class Journal:
         if found.stage != "in_doubt" and (found.owner == owner.name or owner.alive(found.owner)):
             return "under_way"
         return "ours" if found.stage == "reserved" else "in_doubt"
+
+    def _unsure(self, found: Action) -> bool:
+        """Whether this process wrote a reservation without hearing so, and went no further."""
+        return found.stage == "reserved" and found.owner == self.owner and found.call_id in self._state.unsure
 
 
 def _row(action: Action) -> tuple[Value, ...]:

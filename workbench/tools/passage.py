@@ -19,6 +19,11 @@ from workbench.tools.tool import Tool
 GATE = Label(integrity="trusted", confidentiality="public", sources=("gate",))
 """Of what the gate itself says."""
 
+MOST_BYTES = 1 << 20
+"""Of a call's arguments as canonical JSON: what is longer would be redacted and recorded for too long."""
+_MOST_LETTERS = 1000
+"""Of a tool's name that nobody declared, to be recorded."""
+
 
 class AuditLog(Protocol):
     """Where a gate writes down what is about to happen, and what happened."""
@@ -64,15 +69,29 @@ class Passage:
     found: bool = False
     """Whether the journal held the action before this call: what came of it is not this call's to deny."""
 
+    def admit(self, tool: Tool | None) -> None:
+        """Note the tool, if there is one of that name, and look how much the call carries, but not at what.
+
+        Raises: Stop if that is too much.
+        """
+        self.tool = tool
+        call = self.call
+        if _heavy([call.arguments, call.tool, call.occasion, *call.labels], MOST_BYTES):
+            raise _too_large()
+
     def take(self, tool: Tool) -> bool:
         """Make the arguments this passage's own, in the tool's one form, name them and redact them.
 
         False if they do not fit the tool; then they stay as they were given.
 
-        Raises: ValueError or TypeError if they are not JSON; ToolError if they can't be redacted.
+        Raises: ValueError or TypeError if they are not JSON; ToolError if they can't be redacted; Stop if they are too
+        large.
         """
         self.tool = tool
-        own = json.loads(canonical_json(self.call.arguments))
+        given = canonical_json(self.call.arguments)
+        if len(given) > MOST_BYTES:
+            raise _too_large()
+        own = json.loads(given)
         self.call = self.call.model_copy(update={"arguments": own, "labels": dict(self.call.labels)})
         fits = tool.fits(own)
         try:
@@ -118,7 +137,7 @@ class Passage:
             tenant=caller.tenant,
             principal=caller.principal,
             session=caller.session,
-            tool=self.call.tool if self.tool is not None else self.redactor.text(self.call.tool),
+            tool=self.call.tool if self.tool is not None else self._named(self.call.tool),
             version=facts.version if facts is not None else "",
             effect=facts.effect if facts is not None else "unknown",
             arguments_digest=self.arguments_digest,
@@ -133,9 +152,35 @@ class Passage:
             output=self._told(result.value) if result is not None and result.kind == "done" else "",
         )
 
+    def _named(self, tool: str) -> str:
+        return self.redactor.text(tool) if len(tool) <= _MOST_LETTERS else DROPPED
+
     def _told(self, value: JsonValue) -> str:
         """An answer for the audit log; what can't be redacted is dropped, for the effect has taken place."""
         try:
             return json.dumps(self.redactor.json(value), ensure_ascii=False)
         except (WorkbenchError, ValueError):
             return DROPPED
+
+
+def _too_large() -> Stop:
+    return Stop("denied", "too_large", f"the call carries more than {MOST_BYTES} bytes; pass less, or where it lies")
+
+
+def _heavy(value: JsonValue, most: int) -> bool:
+    """Whether a JSON value has more letters and items than that; of a larger one no more than that is looked at.
+
+    >>> _heavy({"a": ["bcd"]}, 6), _heavy({"a": ["bcd"]}, 5)
+    (False, True)
+    """
+    left, rest = most, [value]
+    while rest and left >= 0:
+        one = rest.pop()
+        if isinstance(one, str):
+            left -= len(one)
+        elif isinstance(one, dict | list):
+            left -= len(one)
+            if left >= 0:
+                rest.extend(one)
+                rest.extend(one.values() if isinstance(one, dict) else ())
+    return left < 0

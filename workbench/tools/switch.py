@@ -50,7 +50,7 @@ class Switch:
         """Set it, for every process at once: when this returns, no further effect begins against it."""
         self._state.change(
             "INSERT INTO switch VALUES (1, ?, 1, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
-            "mode = excluded.mode, epoch = epoch + 1, at = excluded.at, who = excluded.who, why = excluded.why",
+            "mode = excluded.mode, epoch = switch.epoch + 1, at = excluded.at, who = excluded.who, why = excluded.why",
             (mode, self._clock(), who, why),
             lasting=True,
         )
