@@ -1,6 +1,6 @@
 """A breaker opens when too many attempts fail, lets one try after a rest, and closes when that goes well."""
 
-from workbench.core.breaker import Breaker
+from workbench.core import Breaker
 
 
 class Clock:

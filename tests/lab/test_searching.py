@@ -58,6 +58,11 @@ def small(ran: Path, tmp_path: Path) -> tuple[Bench, Rehearsal]:
     return bench_in(tmp_path / "copy", model, text=SMALL), model
 
 
+def paid(bench: Bench) -> int:
+    """Calls that were paid."""
+    return totals(bench.store.frame()).calls
+
+
 def facts(outcome: Optimized) -> list[tuple[str, int, float | None]]:
     return [(trial.agent_digest, trial.cases, trial.score) for trial in outcome.trials]
 
@@ -79,15 +84,15 @@ def test_a_raised_budget_goes_the_way_of_one_that_was_larger_from_the_beginning(
 ) -> None:
     """The same trials and the same account; what the smaller budget paid for is not paid again."""
     bench, model = small
+    before = paid(bench)
     assert found(run_search(bench)).stopped
     resumed = found(resume_search(bench, Budget(calls=200)))
     large = bench_in(tmp_path / "large", Rehearsal(), text=SMALL.replace("calls: 40", "calls: 200"))
     whole = found(run_search(large))
-    paid = totals(bench.store.frame())
 
     assert facts(whole) == facts(resumed)
     assert (whole.spent.calls, whole.spent.tokens) == (resumed.spent.calls, resumed.spent.tokens)
-    assert 40 + model.engine.calls == paid.calls < 40 + whole.spent.calls
+    assert before + model.engine.calls == paid(bench) < before + whole.spent.calls
     assert bench.store.frame().filter(~bench.store.frame()["cached"])["key"].is_unique().all()
 
 
@@ -106,10 +111,11 @@ def test_a_budget_raised_in_the_file_is_charged_for_what_is_paid_already(small: 
 def test_an_account_never_pays_more_than_the_larger_budget(small: tuple[Bench, Rehearsal], limit: int) -> None:
     """Though with another budget a search goes another way; and what the smaller one found stands."""
     bench, model = small
+    before = paid(bench)
     first = found(run_search(bench))
     second = found(resume_search(bench, Budget(calls=limit)))
 
-    assert 40 + model.engine.calls <= limit
+    assert before + model.engine.calls <= limit
     assert (second.best.score or 0) >= (first.best.score or 0)
     assert second.best.number == second.trials.index(second.best)
     assert second.winner.program.digest == second.best.program_digest
@@ -141,7 +147,7 @@ def test_an_interrupted_search_is_resumed_without_a_raised_limit(cases: Path, tm
     assert (None, ["start"]) == (seen.outcome, [trial.origin for trial in seen.trials])
     assert "it runs, or was interrupted: what it paid for is kept" in render_search(seen)
     assert facts(undisturbed) == facts(resumed)
-    assert 40 == bench.store.frame().filter(~bench.store.frame()["cached"]).height
+    assert undisturbed.spent.calls == paid(bench) <= 40
 
 
 @pytest.mark.parametrize(
@@ -149,7 +155,7 @@ def test_an_interrupted_search_is_resumed_without_a_raised_limit(cases: Path, tm
     [
         (Budget(calls=30), r"budget 'calls': is 40 already, so 30 would lower it"),
         (Budget(usd=1.0), r"budget 'usd': has no limit, so 1 would lower it"),
-        (Budget(), r"is over: budget 'calls': 41 would exceed the limit of 40; .* with --calls"),
+        (Budget(), r"is over: budget: had no room for .* with --calls"),
     ],
     ids=("lower", "a new limit", "nothing"),
 )
@@ -203,16 +209,17 @@ def test_a_replay_names_the_question_that_was_never_answered(small: tuple[Bench,
 
 
 def test_a_replay_says_what_differs(small: tuple[Bench, Rehearsal]) -> None:
-    """Another answer in the store leads to other scores."""
+    """Other answers in the store, to what was asked of the winner last, lead to another winner."""
     bench, _model = small
-    run_search(bench)
+    best = found(run_search(bench)).best
     with sqlite3.connect(bench.workspace.calls) as db:
         text = db.execute("SELECT response FROM answers ORDER BY length(response) DESC LIMIT 1").fetchone()[0]
-        db.execute("UPDATE answers SET response = ?", (text,))
+        asked = "SELECT key FROM ledger WHERE candidate = ? ORDER BY seq DESC LIMIT 8"
+        db.execute(f"UPDATE answers SET response = ? WHERE key IN ({asked})", (text, best.agent_digest[:12]))
     replayed = replay_search(bench)
 
     assert not replayed.same
-    assert any("score" in one for one in replayed.differences)
+    assert replayed.differences[0].startswith("winner: ")
     assert "is not as recorded" in render_replayed(replayed)
 
 
@@ -227,7 +234,7 @@ def test_a_plan_spends_nothing_and_the_search_keeps_to_it(fresh: tuple[Bench, Re
     assert (Spend(), {"calls"}) == (plan.paid, set(plan.stops))
     spent = found(run_search(bench)).spent
     assert plan.total.calls.low <= spent.calls <= plan.total.calls.high
-    assert "paid already: 40 calls" in render_plan(plan_search(bench))
+    assert f"paid already: {spent.calls} calls" in render_plan(plan_search(bench))
 
 
 def test_a_plan_says_which_optimizers_can_work_and_why(fresh: tuple[Bench, Rehearsal]) -> None:

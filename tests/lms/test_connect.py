@@ -10,7 +10,7 @@ import pytest
 
 from workbench.agents import blamed
 from workbench.core import Budget, BudgetExceeded, ConfigError, LMError, Meter
-from workbench.lms import CallStore, LMSpec, Price, check, connect, identity, scope, totals
+from workbench.lms import CallStore, LMSpec, Price, check, connect, identity, scope, scripted_lm, totals
 
 KEY = "sk-SENTINEL-4711"
 
@@ -167,3 +167,36 @@ def test_an_identity_says_who_answers_and_holds_no_key(monkeypatch: pytest.Monke
         spec.model_copy(update=change) for change in ({"base_url": "http://b"}, {"base_url": None}, {"model": "x/test"})
     ]
     assert 5 == len({first, identity(LMSpec()), *(identity(other) for other in others)})
+
+
+def test_what_is_redacted_reaches_neither_the_model_nor_the_call_store(tmp_path: Path) -> None:
+    """A key and an address in the question, and what the model makes of them; unredacted it is another model."""
+    asked: list[str] = []
+
+    def answer(prompt: str) -> str:
+        asked.append(prompt)
+        return f"write to bo@example.org about {prompt}"
+
+    spec = LMSpec(model="scripted", redacted=True)
+    store = CallStore(tmp_path / "calls.db")
+    lm = scripted_lm(answer, spec=spec, store=store)
+    said = [lm(f"use {KEY}-0123456789 for jo@example.org") for _ in range(2)]
+    store.close()
+    raw = b"".join(file.read_bytes() for file in sorted(tmp_path.iterdir()))
+
+    assert ["use [secret] for [e-mail]"] == asked
+    assert [["write to [e-mail] about use [secret] for [e-mail]"]] * 2 == said
+    assert (False, False, False) == (b"SENTINEL" in raw, b"jo@example" in raw, b"bo@example" in raw)
+    assert identity(spec) != identity(LMSpec(model="scripted"))
+
+
+@pytest.mark.parametrize("address", [f"https://jo:{KEY}@host/v1", f"https://host/v1?api_key={KEY}-0123456789"])
+def test_an_address_that_holds_a_secret_is_refused(address: str) -> None:
+    """It would be stored, logged and shipped; the refusal does not show it."""
+    for data in (
+        {"model": "openai/a", "base_url": address},
+        {"fallback": [{"model": "openai/a", "base_url": address}]},
+    ):
+        with pytest.raises(ValueError, match="name it in key_env") as refused:
+            LMSpec.model_validate(data)
+        assert "SENTINEL" not in str(refused.value)

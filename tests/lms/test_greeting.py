@@ -11,8 +11,9 @@ from workbench.lms import CallStore, LMSpec, ScriptedEngine, connect, greet, scr
 def test_a_model_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody listens at the address: the error names the model, and no key is in it."""
     monkeypatch.setenv("SOME_KEY", "sk-not-to-be-shown-0123456789")
-    spec = LMSpec(model="openai/nobody", base_url="http://127.0.0.1:9/v1", key_env="SOME_KEY", timeout_seconds=1)
-    lm = connect(spec).copy(num_retries=0)
+    address = "http://127.0.0.1:9/v1"
+    spec = LMSpec(model="openai/nobody", base_url=address, key_env="SOME_KEY", timeout_seconds=1, deadline_seconds=1)
+    lm = connect(spec)
     with pytest.raises(LMError, match="lm 'openai/nobody': does not answer") as caught:
         greet(lm)
 

@@ -8,6 +8,7 @@ be traced left to the exact cases, prompts and seed that made it, and an unchang
 computed twice. Why not dataclasses: the same classes check what is read from disk.
 """
 
+from workbench.core.breaker import FAILURES, Breaker
 from workbench.core.budget import Budget, Meter, Spend
 from workbench.core.corpus import (
     EVERYONE,
@@ -92,12 +93,14 @@ from workbench.core.verdict import (
 
 __all__ = [
     "EVERYONE",
+    "FAILURES",
     "INAPPLICABLE",
     "SCORES",
     "SPLITS",
     "AgentError",
     "Basis",
     "Blame",
+    "Breaker",
     "Budget",
     "BudgetExceeded",
     "Case",

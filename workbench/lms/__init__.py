@@ -12,6 +12,10 @@ models go the same way, so a test exercises what a release runs on.
 
 Tools, retrievers and judges outside the process pass the same place: `journaled(store, External(…))` wraps a
 function that calls one. Where several processes spend from one budget, `SharedMeter` keeps it in the call store.
+
+Providers fail: `fallback` names models that stand in, each attempt is budgeted and set down, and who gives no answer in
+time raises `NoAnswer` (`routing.py`). `redacted` keeps secrets and personal data from model and store; inside
+`scope(tenant=…)` answers are kept for that tenant alone, and `CallStore.erase` removes them.
 """
 
 from workbench.lms.accounted import AccountedEngine, question
@@ -20,22 +24,27 @@ from workbench.lms.embedded import EmbeddedEngine, embedded_engine
 from workbench.lms.external import External, journaled
 from workbench.lms.once import idempotency_key
 from workbench.lms.replay import Recording, ReplayEngine, record
-from workbench.lms.scope import Call, Tally, Where, account, here, scope
+from workbench.lms.routing import NoAnswer
+from workbench.lms.scope import Call, Miss, Tally, Where, account, here, scope, whose
 from workbench.lms.scripted import ScriptedEngine
 from workbench.lms.shared_meter import SharedMeter
-from workbench.lms.spec import EMBEDDED, LMSpec, Price
-from workbench.lms.store import CALLS, Answer, CallStore, totals
+from workbench.lms.spec import EMBEDDED, Fallback, LMSpec, Price
+from workbench.lms.store import CALLS, MISSES, Answer, CallStore, totals
 
 __all__ = [
     "CALLS",
     "EMBEDDED",
+    "MISSES",
     "AccountedEngine",
     "Answer",
     "Call",
     "CallStore",
     "EmbeddedEngine",
     "External",
+    "Fallback",
     "LMSpec",
+    "Miss",
+    "NoAnswer",
     "Price",
     "Recording",
     "ReplayEngine",
@@ -58,4 +67,5 @@ __all__ = [
     "scope",
     "scripted_lm",
     "totals",
+    "whose",
 ]

@@ -3,17 +3,18 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Protocol
 
 from dspy._vendor.lm15.serde import request_to_dict, response_from_dict, response_to_dict
-from dspy.lm15 import Request, Response
+from dspy.lm15 import LM15Error, Request, Response
 
 from workbench.core import Meter, Record, Spend, canonical_json, digest_json
 from workbench.lms.embedded import WORKED
-from workbench.lms.once import Due, Once
+from workbench.lms.once import Due, Once, idempotency_key
 from workbench.lms.repeats import Repeats, repeated
-from workbench.lms.scope import here
+from workbench.lms.scope import Miss, here, own
 from workbench.lms.spec import Price
 from workbench.lms.store import Answer, CallStore
 
@@ -49,6 +50,17 @@ def question(request: Request, identity: str) -> str:
     return digest_json({"identity": identity, "request": request_to_dict(request)})
 
 
+@dataclass(frozen=True)
+class Asking:
+    """A question that is put to one model now."""
+
+    key: str
+    """Names its answer in the store."""
+    request: Request
+    """As the model gets it."""
+    nth: int
+
+
 class AccountedEngine:
     """Asks an engine at most once for each question, and accounts for every call.
 
@@ -71,10 +83,37 @@ class AccountedEngine:
 
         Raises: BudgetExceeded before anything is spent; whatever the engine raises, with nothing kept.
         """
-        with self._numbered(request) as (key, asked):
-            due = Due(key=key, kind="lm", name=self.terms.model, most=lambda: self._most(asked))
-            # What is answered now is made from what is kept, so that it is the same when it is replayed.
-            return response_from_dict(self._once.answer(due, lambda: self._ask(asked)).response)
+        with self.numbered(request) as asking:
+            return self.answer(asking)
+
+    @contextmanager
+    def numbered(self, request: Request) -> Iterator[Asking]:
+        """A question as it is asked now; where the model samples it has a number, which it gives back if it fails."""
+        if not request.config.temperature:
+            yield self.asking(request, 0)
+            return
+        with self._repeats.number(here().run, own(question(request, self.terms.identity))) as nth:
+            yield self.asking(request, nth)
+
+    def asking(self, request: Request, nth: int) -> Asking:
+        """The nth asking of a question, from 1; 0 where the model does not sample."""
+        key = own(question(request, self.terms.identity))
+        if not nth:
+            return Asking(key, request, nth)
+        if self.terms.seeded and request.config.seed is None:
+            request = replace(request, config=replace(request.config, seed=nth - 1))
+        return Asking(repeated(key, nth), request, nth)
+
+    def kept(self, asking: Asking) -> bool:
+        """Whether its answer is in the store."""
+        return self._once.kept(asking.key)
+
+    def answer(self, asking: Asking) -> Response:
+        """Its answer; raises like `complete`."""
+        request = asking.request
+        due = Due(key=asking.key, kind="lm", name=self.terms.model, most=lambda: self._most(request))
+        # What is answered now is made from what is kept, so that it is the same when it is replayed.
+        return response_from_dict(self._once.answer(due, lambda: self._ask(request)).response)
 
     def dump_state(self) -> dict[str, str]:
         """Names the model and nothing else: an engine is connected anew, never restored from a file."""
@@ -91,20 +130,6 @@ class AccountedEngine:
         """Programs are copied by optimizers; they go on sharing one account."""
         return self
 
-    @contextmanager
-    def _numbered(self, request: Request) -> Iterator[tuple[str, Request]]:
-        """The key of this asking and the request as the model gets it; a failed asking gives its number back."""
-        key, run = question(request, self.terms.identity), here().run
-        if not request.config.temperature:
-            yield key, request
-            return
-        seeded = self.terms.seeded and request.config.seed is None
-        with self._repeats.number(run, key) as nth:
-            yield (
-                repeated(key, nth),
-                replace(request, config=replace(request.config, seed=nth - 1)) if seeded else request,
-            )
-
     def _most(self, request: Request) -> Spend:
         # A token is at least one byte of UTF-8, so the bytes of all that is sent bound the prompt's tokens: texts,
         # and the output schema and roles, which providers count too.
@@ -119,8 +144,12 @@ class AccountedEngine:
         )
 
     def _ask(self, request: Request) -> Answer:
-        clock = time.perf_counter()
-        response = self.inner.complete(request)
+        started, clock = datetime.now(UTC), time.perf_counter()
+        try:
+            response = self.inner.complete(request)
+        except LM15Error as error:
+            self._miss(error, started, (time.perf_counter() - clock) * 1000)
+            raise
         waited = (time.perf_counter() - clock) * 1000
         worked = (response.provider_data or {}).get(WORKED)
         return Answer(
@@ -131,3 +160,15 @@ class AccountedEngine:
             usd=self._pricing(request, response),
             milliseconds=float(worked) if isinstance(worked, int | float) else waited,
         )
+
+    def _miss(self, error: LM15Error, started: datetime, milliseconds: float) -> None:
+        """Set down that an attempt got no answer, and why: the error's code, never its text."""
+        miss = Miss(
+            key=idempotency_key(),
+            where=here(),
+            model=self.terms.model,
+            error=error.code or "unknown",
+            milliseconds=milliseconds,
+            started=started.isoformat(timespec="milliseconds"),
+        )
+        self._once.miss(miss)

@@ -1,7 +1,7 @@
 """From one line of configuration to a model that is accounted for."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import dspy
@@ -12,11 +12,15 @@ from dspy.lm15 import LM15Error, LMRouter, Request, Response, RouterConfig, Time
 from workbench.core import ConfigError, LMError, Meter, boundary, digest_json, nearest
 from workbench.lms.accounted import AccountedEngine, Engine, Pricing, Terms
 from workbench.lms.embedded import MODEL_SHA256, embedded_engine
+from workbench.lms.redacted import RedactedEngine
 from workbench.lms.replay import Recording, ReplayEngine
+from workbench.lms.routing import RoutedEngine
 from workbench.lms.scope import scope
 from workbench.lms.scripted import ScriptedEngine
 from workbench.lms.spec import EMBEDDED, LMSpec, Price
 from workbench.lms.store import CallStore
+from workbench.lms.timed import TimedEngine
+from workbench.safety import Redactor, environment_secrets
 
 SCRIPTED = "scripted"
 _FREE = Price(prompt_usd=0.0, completion_usd=0.0, date="")
@@ -27,12 +31,13 @@ _EXAMPLE = '"embedded", "openai/gpt-4o-mini", "anthropic/claude-sonnet-4-5"'
 def connect(spec: LMSpec, *, store: CallStore | None = None, meter: Meter | None = None) -> dspy.LM:
     """A dspy model that keeps its answers in `store` and holds to `meter`'s budget.
 
+    Where it fails it is asked again, or its fallbacks are; see `workbench.lms.routing`.
+
     Nothing is sent before the first call; the embedded model is loaded here.
     Raises: ConfigError for an unknown provider or a missing key; LMError if the weights can't be loaded.
     """
     check(spec)
-    engine: Engine = embedded_engine() if spec.model == EMBEDDED else LM15Engine(_router(spec))
-    return _accounted(spec, engine, store, meter)
+    return _routed(spec, [(one, _guarded(spec, _reached(one))) for one in spec.models], store, meter)
 
 
 def check(spec: LMSpec) -> None:
@@ -41,6 +46,11 @@ def check(spec: LMSpec) -> None:
     A model id that only the provider could refuse passes: its first call says so.
     Raises: ConfigError with the nearest known spelling, or the name of the missing variable.
     """
+    for one in spec.models:
+        _check_alone(one)
+
+
+def _check_alone(spec: LMSpec) -> None:
     if spec.model == EMBEDDED:
         return
     _, slash, name = spec.model.partition("/")
@@ -72,9 +82,10 @@ def greet(lm: dspy.LM) -> None:
 
 
 def identity(spec: LMSpec) -> str:
-    """Digest of who answers: model, address, and for the embedded model its weights. Holds no key."""
+    """Digest of who answers: model, address, weights of the embedded one, whether it is redacted. Holds no key."""
     weights = MODEL_SHA256 if spec.model == EMBEDDED else ""
-    return digest_json({"model": spec.model, "base_url": spec.base_url or "", "weights": weights})
+    asked = {"redacted": True} if spec.redacted else {}
+    return digest_json({"model": spec.model, "base_url": spec.base_url or "", "weights": weights, **asked})
 
 
 def scripted_lm(
@@ -90,15 +101,33 @@ def scripted_lm(
     never use the same call store for both.
     """
     engine = ScriptedEngine(answer) if callable(answer) else answer
-    return _accounted(spec or LMSpec(model=SCRIPTED), engine, store, meter)
+    spec = spec or LMSpec(model=SCRIPTED)
+    return _routed(spec, [(spec, _guarded(spec, engine))], store, meter)
 
 
 def replayed_lm(spec: LMSpec, recordings: tuple[Recording, ...]) -> dspy.LM:
     """A model that answers from a cassette of `spec`'s model, and raises CassetteMiss for anything else."""
-    return _accounted(spec, ReplayEngine(recordings, identity(spec)), None, None)
+    return _routed(spec, [(one, ReplayEngine(recordings, identity(one))) for one in spec.models], None, None)
 
 
-def _accounted(spec: LMSpec, engine: Engine, store: CallStore | None, meter: Meter | None) -> dspy.LM:
+def _reached(spec: LMSpec) -> Engine:
+    if spec.model == EMBEDDED:
+        return embedded_engine()
+    return TimedEngine(LM15Engine(_router(spec)).complete, spec.timeout_seconds)
+
+
+def _guarded(spec: LMSpec, engine: Engine) -> Engine:
+    return RedactedEngine(engine, Redactor(secrets=environment_secrets())) if spec.redacted else engine
+
+
+def _routed(
+    spec: LMSpec, engines: Sequence[tuple[LMSpec, Engine]], store: CallStore | None, meter: Meter | None
+) -> dspy.LM:
+    accounted = [_accounted(one, engine, store, meter) for one, engine in engines]
+    return _wrapped(spec, RoutedEngine(accounted, deadline_seconds=spec.within_seconds))
+
+
+def _accounted(spec: LMSpec, engine: Engine, store: CallStore | None, meter: Meter | None) -> AccountedEngine:
     price = _FREE if spec.model in (EMBEDDED, SCRIPTED) else spec.price
     terms = Terms(
         model=spec.model,
@@ -109,17 +138,24 @@ def _accounted(spec: LMSpec, engine: Engine, store: CallStore | None, meter: Met
         seeded=spec.model == EMBEDDED,
     )
     pricing = _listed(spec) if price is None else _fixed(price)
-    accounted = AccountedEngine(engine, terms, pricing=pricing, store=store, meter=meter)
-    return _wrapped(spec, accounted)
+    return AccountedEngine(engine, terms, pricing=pricing, store=store, meter=meter)
 
 
 def _wrapped(spec: LMSpec, engine: Engine) -> dspy.LM:
     """dspy's model over an engine; dspy knows settings that some models refuse.
 
-    Its own cache is off: its keys ignore the address and the key, so one tenant could get another's answer.
+    Its own cache is off: its keys ignore the address and the key, so one tenant could get another's answer. So are its
+    retries: ours are budgeted and set down.
     """
     with boundary(ConfigError, f"lm {spec.model!r}"):
-        return dspy.LM(spec.model, engine=engine, cache=False, temperature=spec.temperature, max_tokens=spec.max_tokens)
+        return dspy.LM(
+            spec.model,
+            engine=engine,
+            cache=False,
+            num_retries=0,
+            temperature=spec.temperature,
+            max_tokens=spec.max_tokens,
+        )
 
 
 def _fixed(price: Price) -> Pricing:

@@ -23,7 +23,7 @@ from pydantic import Field, JsonValue
 from workbench.core import LMError, Meter, Record, Spend, canonical_json, digest_json
 from workbench.lms.once import Due, Once
 from workbench.lms.repeats import Repeats, repeated
-from workbench.lms.scope import ExternalKind, here
+from workbench.lms.scope import ExternalKind, here, own
 from workbench.lms.store import Answer, CallStore
 
 P = ParamSpec("P")
@@ -83,7 +83,7 @@ class _Calls:
     def answer(self, arguments: JsonValue, function: Callable[[], object]) -> JsonValue:
         """The kept result, or that of the function."""
         who = self._external.model_dump(mode="json", include={"kind", "name", "version"})
-        key = digest_json({"external": who, "arguments": arguments})
+        key = own(digest_json({"external": who, "arguments": arguments}))
         if self._external.pure:
             return self._once_only(key, function)
         key = digest_json({"call": key, "where": here().model_dump()})

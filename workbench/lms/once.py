@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from workbench.core import LMError, Meter, Spend
-from workbench.lms.scope import Call, Kind, account, here
+from workbench.lms.scope import Call, Kind, Miss, account, here
 from workbench.lms.shared_meter import SharedMeter
 from workbench.lms.store import Answer, CallStore
 from workbench.lms.turns import Turns
@@ -56,6 +56,15 @@ class Once:
         self._meter = meter
         self._turns = store.turns if store is not None else Turns()
         self._charged: set[str] = set()
+
+    def kept(self, key: str) -> bool:
+        """Whether the answer of that call is there."""
+        return self._store is not None and self._store.find(key) is not None
+
+    def miss(self, miss: Miss) -> None:
+        """Set down an attempt that got no answer; without a store there is nowhere to."""
+        if self._store is not None:
+            self._store.record_miss(miss)
 
     def answer(self, due: Due, make: Callable[[], Answer]) -> Answer:
         """The kept answer, or a new one by `make`.

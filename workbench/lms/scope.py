@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Literal
 
-from workbench.core import Record, Usage
+from workbench.core import Record, Usage, digest_json
 
 
 class Where(Record):
@@ -45,6 +45,20 @@ class Call(Record):
     kind: Kind = "lm"
     budget: str = ""
     """The shared budget it was paid from; empty if it was none that has a name."""
+
+
+class Miss(Record):
+    """An attempt at an answer of a language model that got none. Nothing is counted as paid for it."""
+
+    key: str
+    """Digest of the question and of who was asked."""
+    where: Where
+    model: str
+    error: str
+    """What kind of error it was, as "server", "timeout" or "rate_limit"; never the provider's words."""
+    milliseconds: float
+    started: str
+    """UTC, ISO 8601."""
 
 
 @dataclass
@@ -87,14 +101,22 @@ class Tally:
 
 
 _WHERE: ContextVar[Where] = ContextVar("where", default=Where())  # noqa: B039 - a frozen record
+_TENANT: ContextVar[str] = ContextVar("tenant", default="")
 _TALLIES: ContextVar[tuple[Tally, ...]] = ContextVar("tallies", default=())
 
 
 @contextmanager
 def scope(
-    *, run: str | None = None, candidate: str | None = None, case: str | None = None, module: str | None = None
+    *,
+    run: str | None = None,
+    candidate: str | None = None,
+    case: str | None = None,
+    module: str | None = None,
+    tenant: str | None = None,
 ) -> Iterator[Tally]:
     """Account every call made inside to these names; a name not given is inherited.
+
+    Calls of a tenant are kept for it alone: no answer crosses, not even to an equal question.
 
     It is a context variable: a thread sees it only if the context is copied into it.
     """
@@ -103,9 +125,11 @@ def scope(
     tally = Tally()
     where_token = _WHERE.set(where)
     tallies_token = _TALLIES.set((*_TALLIES.get(), tally))
+    tenant_token = _TENANT.set(_TENANT.get() if tenant is None else tenant)
     try:
         yield tally
     finally:
+        _TENANT.reset(tenant_token)
         _TALLIES.reset(tallies_token)
         _WHERE.reset(where_token)
 
@@ -113,6 +137,16 @@ def scope(
 def here() -> Where:
     """The scope a call made now would belong to."""
     return _WHERE.get()
+
+
+def whose() -> str:
+    """The tenant that a call made now would be kept for; empty where there are none."""
+    return _TENANT.get()
+
+
+def own(key: str) -> str:
+    """The key of a call, as it is kept for the tenant of now."""
+    return digest_json({"tenant": whose(), "key": key}) if whose() else key
 
 
 def account(call: Call) -> None:

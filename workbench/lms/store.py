@@ -14,7 +14,7 @@ import polars as pl
 from pydantic import JsonValue
 
 from workbench.core import LMError, Owner, Spend, boundary, open_database
-from workbench.lms.scope import Call, Kind, Where
+from workbench.lms.scope import Call, Kind, Miss, Where, whose
 from workbench.lms.turns import Turns
 
 CALLS = pl.Schema(
@@ -37,6 +37,21 @@ CALLS = pl.Schema(
     }
 )
 """The ledger, a row for each call in the order they ended; `usd` is null where the price is unknown."""
+MISSES = pl.Schema(
+    {
+        "seq": pl.Int64,
+        "key": pl.String,
+        "run": pl.String,
+        "candidate": pl.String,
+        "case_id": pl.String,
+        "module": pl.String,
+        "model": pl.String,
+        "error": pl.String,
+        "milliseconds": pl.Float64,
+        "started": pl.String,
+    }
+)
+"""The attempts that got no answer, a row for each in the order they ended; they are no part of `CALLS`."""
 OPENING_SECONDS = 60
 """How long one waits for others that open or change the file."""
 LOOK_SECONDS = 0.005
@@ -52,13 +67,20 @@ CREATE TABLE IF NOT EXISTS ledger (
   prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, usd REAL, milliseconds REAL NOT NULL,
   started TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS ledger_run ON ledger (run);
+CREATE TABLE IF NOT EXISTS misses (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, run TEXT NOT NULL, candidate TEXT NOT NULL,
+  case_id TEXT NOT NULL, module TEXT NOT NULL, model TEXT NOT NULL, error TEXT NOT NULL, milliseconds REAL NOT NULL,
+  started TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS under_way (key TEXT PRIMARY KEY, owner TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS reservations (
   id INTEGER PRIMARY KEY AUTOINCREMENT, budget TEXT NOT NULL, owner TEXT NOT NULL,
   calls INTEGER NOT NULL, tokens INTEGER NOT NULL, seconds REAL NOT NULL, usd REAL);
 """
-_ADDED = {"kind": "TEXT NOT NULL DEFAULT 'lm'", "budget": "TEXT NOT NULL DEFAULT ''"}
-"""Columns of the ledger that stores of earlier versions lack."""
+_ADDED = {
+    "ledger": {"kind": "TEXT NOT NULL DEFAULT 'lm'", "budget": "TEXT NOT NULL DEFAULT ''"},
+    "answers": {"tenant": "TEXT NOT NULL DEFAULT ''"},
+}
+"""Columns that stores of earlier versions lack, by table."""
 
 
 @dataclass(frozen=True)
@@ -174,14 +196,43 @@ class CallStore:
         with self.transaction() as db:
             if answer is not None:
                 db.execute(
-                    "INSERT OR IGNORE INTO answers VALUES (?,?,?,?,?,?,?,?)",
+                    f"INSERT OR IGNORE INTO answers ({_ANSWER}) VALUES (?,?,?,?,?,?,?,?,?)",  # noqa: S608 - our own names
                     (
                         call.key, json.dumps(answer.response, ensure_ascii=False), answer.paid_by, call.model,
-                        answer.prompt_tokens, answer.completion_tokens, answer.usd, answer.milliseconds,
+                        answer.prompt_tokens, answer.completion_tokens, answer.usd, answer.milliseconds, whose(),
                     ),
                 )  # fmt: skip
                 db.execute("DELETE FROM under_way WHERE key = ?", (call.key,))
             db.execute(_ADD_CALL, values)
+
+    def record_miss(self, miss: Miss) -> None:
+        """Set down an attempt that got no answer.
+
+        Raises: LMError if the disk refuses.
+        """
+        values = miss.model_dump(mode="json", exclude={"where"}) | miss.where.model_dump()
+        with self.transaction() as db:
+            db.execute(_ADD_MISS, values)
+
+    def misses(self, run: str | None = None) -> pl.DataFrame:
+        """The attempts that got no answer, as a table of schema `MISSES`; of one run, or all."""
+        return pl.DataFrame(self._rows("misses", MISSES.names(), run), schema=MISSES, orient="row")
+
+    def erase(self, tenant: str) -> int:
+        """Remove what was answered for a tenant, to the last byte of the file; how many answers there were.
+
+        The ledger stays: it holds digests, counts and the names that `scope` was given.
+        Raises: LMError if others use the file for too long: then bytes are left, and it is to be erased again.
+        """
+        with self._lock, self._working() as db:
+            db.execute("PRAGMA secure_delete = ON")
+            with self.transaction():
+                count = db.execute("DELETE FROM answers WHERE tenant = ?", (tenant,)).rowcount
+            busy = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            db.execute("PRAGMA secure_delete = OFF")
+        if busy:
+            raise LMError(f"call store {str(self.path)!r}: others use it, so bytes are left; erase again")
+        return count
 
     def calls(self, run: str | None = None) -> Sequence[Call]:
         """Ledger rows in order; of one run, or all."""
@@ -195,11 +246,8 @@ class CallStore:
 
     def frame(self, run: str | None = None) -> pl.DataFrame:
         """The ledger as a table of schema `CALLS`; of one run, or all."""
-        condition, values = ("", ()) if run is None else (" WHERE run = ?", (run,))
-        names = ", ".join(CALLS.names())
-        with self._lock, self._working() as db:
-            rows = db.execute(f"SELECT {names} FROM ledger{condition} ORDER BY seq", values).fetchall()  # noqa: S608
         cached = CALLS.names().index("cached")
+        rows = self._rows("ledger", CALLS.names(), run)
         clean = [(*row[:cached], bool(row[cached]), *row[cached + 1 :]) for row in rows]
         return pl.DataFrame(clean, schema=CALLS, orient="row")
 
@@ -208,12 +256,19 @@ class CallStore:
         found = {key: self.find(key) for key in keys}
         return {key: answer for key, answer in found.items() if answer is not None}
 
+    def _rows(self, table: str, names: Sequence[str], run: str | None) -> list[tuple[object, ...]]:
+        condition, values = ("", ()) if run is None else (" WHERE run = ?", (run,))
+        query = f"SELECT {', '.join(names)} FROM {table}{condition} ORDER BY seq"  # noqa: S608 - our own names
+        with self._lock, self._working() as db:
+            return db.execute(query, values).fetchall()
+
     def _add_columns(self) -> None:
         self._db.execute("BEGIN IMMEDIATE")
-        present = {row[1] for row in self._db.execute("PRAGMA table_info(ledger)")}
-        for name, kind in _ADDED.items():
-            if name not in present:
-                self._db.execute(f"ALTER TABLE ledger ADD COLUMN {name} {kind}")
+        for table, columns in _ADDED.items():
+            present = {row[1] for row in self._db.execute(f"PRAGMA table_info({table})")}
+            for name, kind in columns.items():
+                if name not in present:
+                    self._db.execute(f"ALTER TABLE {table} ADD COLUMN {name} {kind}")
         self._db.execute("COMMIT")
 
     @contextmanager
@@ -222,9 +277,17 @@ class CallStore:
             yield self._db
 
 
+_ANSWER = "key, response, paid_by, model, prompt_tokens, completion_tokens, usd, milliseconds, tenant"
 _FIND = "SELECT response, paid_by, prompt_tokens, completion_tokens, usd, milliseconds FROM answers WHERE key = ?"
-_COLUMNS = [name for name in CALLS.names() if name != "seq"]
-_ADD_CALL = f"INSERT INTO ledger ({', '.join(_COLUMNS)}) VALUES ({', '.join(f':{name}' for name in _COLUMNS)})"  # noqa: S608
+
+
+def _adding(table: str, schema: pl.Schema) -> str:
+    names = [name for name in schema.names() if name != "seq"]
+    return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join(f':{name}' for name in names)})"  # noqa: S608
+
+
+_ADD_CALL = _adding("ledger", CALLS)
+_ADD_MISS = _adding("misses", MISSES)
 
 
 def totals(calls: pl.DataFrame) -> Spend:

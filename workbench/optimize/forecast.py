@@ -35,6 +35,9 @@ they ask for other candidates. An assumption."""
 CALL_SPREAD = 0.3
 """The same for a single call: the bytes of its prompt are known, but not what is said. An assumption."""
 
+_GOLDEN = (math.sqrt(5) - 1) / 2
+"""Its multiples spread evenly over draws. Source: Weyl's equidistribution theorem."""
+
 
 class Span(Record):
     """What is expected, and the 90 % interval around it."""
@@ -276,6 +279,8 @@ def _within(
         if limit is None:
             continue
         room = limit - gone[kind].sum() - forecast.beliefs.margin(kind, forecast.ways, left)
+        if kind == "calls":
+            room = room - forecast.ways.spared * (np.arange(draws) * _GOLDEN % 1.0)
         found = _reach(left[kind], room)
         sooner = found < reach - 1e-9
         reach, stopped = np.where(sooner, found, reach), np.where(sooner, kind, stopped)

@@ -59,6 +59,8 @@ class Ways:
     """Parts of whose loop nothing is known."""
     trials: tuple[int, ...]
     """After how many trials each part is through."""
+    spared: int = 0
+    """Calls that a race leaves of a budget at most, since they are too few to try one more candidate whole."""
 
 
 def draw_ways(
@@ -94,6 +96,7 @@ def draw_ways(
         reserved=float(np.mean([one.most_tokens - one.prompt_bytes for one in asked])) if asked else 0.0,
         unknown=frozenset(source.name for source in sources if not source.loops),
         trials=tuple(source.trials for source in sources),
+        spared=len(setting.task.val) if portfolio or "random_search" in names else 0,
     )
 
 

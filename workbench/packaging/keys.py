@@ -24,15 +24,13 @@ _SHORTEST = 8
 
 
 def secret_names(lm: LMSpec) -> tuple[str, ...]:
-    """The environment variables a language model's key is taken from; none for the embedded model.
+    """The environment variables that the keys of a language model and of its fallbacks are taken from, each once.
 
     >>> secret_names(LMSpec(model="openai/gpt-4o-mini")), secret_names(LMSpec())
     (('OPENAI_API_KEY',), ())
     """
-    if lm.key_env is not None:
-        return (lm.key_env,)
-    own = _OWN_KEYS.get(lm.model.partition("/")[0])
-    return () if own is None else (own,)
+    own = (one.key_env or _OWN_KEYS.get(one.model.partition("/")[0]) for one in lm.models)
+    return tuple(dict.fromkeys(name for name in own if name is not None))
 
 
 def needed_secrets(spec: AgentSpec) -> tuple[str, ...]:

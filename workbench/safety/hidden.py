@@ -29,6 +29,8 @@ _UNICODE = re.compile(r"\\+(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2}))")
 _RUN = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{12,}={0,6}")
 _HEX = re.compile(r"(?:[0-9A-Fa-f]{2}){8,}")
 _UNSEEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u200b-\u200f\u2060\ufeff]+")
+# What takes no room and stands between letters all the same. Source: Unicode, default ignorable code points.
+_BETWEEN = re.compile(r"[\xad\u034f\u061c\u180e\u200b-\u200f\u2060-\u2064\ufeff]")
 _BASE32 = re.compile(r"[A-Z2-7]{12,}={0,6}")
 
 
@@ -56,12 +58,15 @@ def _unveil(text: str, clean: Callable[[str], str], dropped: str, levels: int) -
     def run(match: re.Match[str]) -> str:
         return _cleaned(match[0], _plain(match[0]), deeper) if len(match[0]) <= _LONGEST else dropped
 
+    if not text.isascii() and _BETWEEN.search(text):
+        text = _cleaned(text, (_BETWEEN.sub("", text),), clean)
     if _ANY_ESCAPE.search(text):
         text = _ESCAPED.sub(escaped, text)
     return _RUN.sub(run, text)
 
 
 def _cleaned(word: str, plains: Iterator[str] | tuple[str, ...], deeper: Callable[[str], str]) -> str:
+    """The first plain form in which there is something to clean, cleaned; else the word as it is."""
     for plain in plains:
         if plain != word and (cleaned := deeper(plain)) != plain:
             return cleaned

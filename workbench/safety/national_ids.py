@@ -5,6 +5,7 @@ they count only where a word before them says what they are. Source of the check
 for a country when something of its form turns up.
 """
 
+import re
 from collections.abc import Callable
 from functools import lru_cache
 from importlib import import_module
@@ -27,19 +28,19 @@ def valid(*names: str) -> Callable[[str], bool]:
     return lambda text: any(_checked(name)(text) for name in names)
 
 
-BY_FORM: tuple[tuple[str, tuple[str, ...], str], ...] = (
-    (r"[A-Z]{6}\d\d[A-EHLMPRST]\d\d[A-Z]\d{3}[A-Z]", ("it.codicefiscale",), "Italy"),
-    (r"\d{8}-?[A-HJ-NP-TV-Z]", ("es.dni",), "Spain"),
-    (r"[XYZ]-?\d{7}-?[A-HJ-NP-TV-Z]", ("es.nie",), "Spain"),
-    (r"[0-3]\d[01]\d{3}[-+A-FU-Y]\d{3}[0-9A-Y]", ("fi.hetu",), "Finland"),
-    (r"(?:19|20)?\d\d[01]\d[0-3]\d[-+]\d{4}", ("se.personnummer",), "Sweden"),
-    (r"\d{3}\.\d{3}\.\d{3}-\d\d", ("br.cpf",), "Brazil"),
-    (r"\d{3}-\d\d-\d{4}", ("us.ssn",), "the United States"),
-    (r"[12] ?\d\d ?[0-9]\d ?(?:\d\d|2[AB]) ?\d{3} ?\d{3} ?\d\d", ("fr.nir",), "France"),
-    (r"[1-9]\d{5}(?:19|20)\d\d[01]\d[0-3]\d{4}[\dX]", ("cn.ric",), "China"),
-    (r"756\.?\d{4}\.?\d{4}\.?\d\d", ("ch.ssn",), "Switzerland"),
+BY_FORM: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
+    (r"[A-Z]", r"[A-Z]{5}\d\d[A-EHLMPRST]\d\d[A-Z]\d{3}[A-Z]", ("it.codicefiscale",), "Italy"),
+    (r"[XYZ]", r"-?\d{7}-?[A-HJ-NP-TV-Z]", ("es.nie",), "Spain"),
+    (r"\d", r"\d{7}-?[A-HJ-NP-TV-Z]", ("es.dni",), "Spain"),
+    (r"[0-3]", r"\d[01]\d{3}[-+A-FU-Y]\d{3}[0-9A-Y]", ("fi.hetu",), "Finland"),
+    (r"\d", r"(?:(?<=1)9\d\d|(?<=2)0\d\d|\d)[01]\d[0-3]\d[-+]\d{4}", ("se.personnummer",), "Sweden"),
+    (r"\d", r"\d\d\.\d{3}\.\d{3}-\d\d", ("br.cpf",), "Brazil"),
+    (r"\d", r"\d\d-\d\d-\d{4}", ("us.ssn",), "the United States"),
+    (r"[12]", r" ?\d\d ?[0-9]\d ?(?:\d\d|2[AB]) ?\d{3} ?\d{3} ?\d\d", ("fr.nir",), "France"),
+    (r"[1-9]", r"\d{5}(?:19|20)\d\d[01]\d[0-3]\d{4}[\dX]", ("cn.ric",), "China"),
+    (r"7", r"56\.?\d{4}\.?\d{4}\.?\d\d", ("ch.ssn",), "Switzerland"),
 )
-"""Form, modules of python-stdnum, country."""
+"""Form of the first character, of the rest, modules of python-stdnum, country."""
 
 _NINE = r"\d(?:[ .-]?\d){8}"
 _TEN = r"\d(?:[ .-]?\d){9}"
@@ -92,10 +93,22 @@ BY_WORD: tuple[tuple[str, tuple[str, ...], str, tuple[str, ...], str], ...] = (
 """Words, lower-case hints of them, form, modules of python-stdnum, country."""
 
 
-def pattern_by_form() -> str:
-    """One regular expression for all that are known by their form; a text is read once for them."""
-    forms = "|".join(form for form, _, _ in BY_FORM)
-    return rf"(?<![\w.+-])(?:{forms})(?![\w]|[.-]\d)"
+def patterns_by_form() -> tuple[str, ...]:
+    """Two regular expressions for all that are known by their form: of those that begin with a letter, with a digit.
+
+    Each begins with the character that it wants, to which the engine skips.
+    """
+    letters = [(first, rest) for first, rest, _, _ in BY_FORM if first in ("[A-Z]", "[XYZ]")]
+    numbers = [(first, rest) for first, rest, _, _ in BY_FORM if first not in ("[A-Z]", "[XYZ]")]
+    return tuple(
+        rf"{start}(?<![\w.+-]{start})(?:{'|'.join(f'(?<={first}){rest}' for first, rest in forms)})(?![\w]|[.-]\d)"
+        for start, forms in (("[A-Z]", letters), (r"\d", numbers))
+    )
+
+
+@lru_cache(maxsize=1)
+def _forms() -> tuple[tuple[re.Pattern[str], tuple[str, ...]], ...]:
+    return tuple((re.compile(f"{first}(?<={first}){rest}"), names) for first, rest, names, _ in BY_FORM)
 
 
 def is_national_id(text: str) -> bool:
@@ -104,9 +117,12 @@ def is_national_id(text: str) -> bool:
     >>> is_national_id("RCCMNL83S18D969H"), is_national_id("RCCMNL83S18D969Z"), is_national_id("123-45-6789")
     (True, False, True)
     """
-    return any(_checked(name)(text) for _, names, _ in BY_FORM for name in names)
+    return any(_checked(name)(text) for form, names in _forms() if form.fullmatch(text) for name in names)
 
 
 def pattern_by_word(words: str, form: str) -> str:
-    """A regular expression for a number after one of the words."""
-    return rf"(?i)(?P<keep>(?<![^\W_])(?:{words})(?![^\W\d_]){_BETWEEN})(?<!\d){form}(?![\w]|[.-]\d)"
+    """A regular expression for a number after one of the words; it begins with their first letters, as others do."""
+    each = words.split("|")
+    start = f"[{''.join(sorted({word[0] + word[0].upper() for word in each}))}]"
+    rest = "|".join(f"(?<=[{word[0]}{word[0].upper()}])(?i:{word[1:]})" for word in each)
+    return rf"(?P<keep>{start}(?<![^\W_]{start})(?:{rest})(?![^\W\d_]){_BETWEEN})(?<!\d){form}(?![\w]|[.-]\d)"

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
-from workbench.safety.national_ids import BY_WORD, is_national_id, pattern_by_form, pattern_by_word, valid
+from workbench.safety.national_ids import BY_WORD, is_national_id, pattern_by_word, patterns_by_form, valid
 from workbench.safety.pseudonyms import Pseudonyms
 
 _LETTERS = r"[A-Za-z0-9_-]"
@@ -152,23 +152,22 @@ class Recogniser:
     sure: Callable[[str], bool] | None = None
     """Looks at what matched and decides; without it the match is enough."""
 
+    @property
+    def in_lines(self) -> bool:
+        """Whether it only finds what stands in one line, and has seven digits and more."""
+        return self.kind in ("card", "national-id", "phone")
+
     @cached_property
     def compiled(self) -> re.Pattern[str]:
         """The pattern, compiled once."""
         return re.compile(self.pattern)
 
-    def possible(self, lowered: str) -> bool:
-        """False if a text, given in lower case, can't hold anything of this kind."""
-        for hint in self.hints:  # a plain loop: this runs for every text and recogniser
-            if hint in lowered:
-                return True
-        return not self.hints
-
     def replace(self, text: str, pseudonyms: Pseudonyms | None = None) -> str:
         """The text with everything recognised replaced by the kind in square brackets, and a person's pseudonym."""
+        keeps = "keep" in self.compiled.groupindex
 
         def mark(match: re.Match[str]) -> str:
-            kept = match.groupdict().get("keep") or ""
+            kept = (match["keep"] or "") if keeps else ""
             found = match[0][len(kept) :]
             if self.sure is not None and not self.sure(found):
                 return match[0]
@@ -214,10 +213,10 @@ RECOGNISERS: tuple[Recogniser, ...] = (
     ),
     Recogniser(
         "e-mail",
-        r"(?<![\w.%+-])[\w.%+'-]{1,64}@(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}(?![\w-])",
+        r"(?<![\w.%+-])[\w.%+'-]{1,64}+@(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}(?![\w-])",
         ("@",),
     ),
-    Recogniser("iban", rf"[A-Z]{{2}}(?<!\w[A-Z]{{2}})(?:{_IBAN})(?!\w)", (), is_iban),
+    Recogniser("iban", rf"[A-Z][A-Z](?<!\w[A-Z]{{2}})(?=\d\d)(?:{_IBAN})(?!\w)", (), is_iban),
     Recogniser(
         "card",
         r"\d(?<!\w\d)(?<!\d[.,-]\d)(?:\d{11,18}|\d{3}(?P<gap>[ -])(?:\d{4}(?P=gap)\d{4}(?P=gap)\d{4}(?:(?P=gap)\d{3})?"
@@ -229,21 +228,52 @@ RECOGNISERS: tuple[Recogniser, ...] = (
         Recogniser("national-id", pattern_by_word(words, form), hints, valid(*names))
         for words, hints, form, names, _ in BY_WORD
     ),
-    Recogniser("national-id", pattern_by_form(), (), is_national_id),
-    Recogniser("phone", r"(?<![\w+])\+[1-9](?:[ .()/-]{0,2}\d){7,16}(?!\w)", ("+",), is_phone),
+    *(Recogniser("national-id", pattern, (), is_national_id) for pattern in patterns_by_form()),
+    Recogniser("phone", r"\+(?<![\w+]\+)[1-9](?:[ .()/-]{0,2}\d){7,16}(?!\w)", ("+",), is_phone),
     # A North American number by its form: area and exchange never begin with 0 or 1. Source: NANPA.
     Recogniser(
         "phone",
-        r"(?<![\w.+-])(?:\([2-9]\d\d\) ?[2-9]\d\d[-. ]|[2-9]\d\d(?P<dot>[-.])[2-9]\d\d(?P=dot))\d{4}(?![\w]|[.-]\d)",
+        r"[(2-9](?<![\w.+-][(2-9])(?:(?<=\()[2-9]\d\d\) ?[2-9]\d\d[-. ]|(?<!\()\d\d(?P<dot>[-.])[2-9]\d\d(?P=dot))"
+        r"\d{4}(?![\w]|[.-]\d)",
         ("-", "."),
     ),
-    Recogniser("phone", r"(?<![\w.+-])00[1-9]\d{0,2}[ -]\d(?:[ -]?\d){5,12}(?![\w]|[.-]\d)", ("00",)),
+    Recogniser("phone", r"00(?<![\w.+-]00)[1-9]\d{0,2}[ -]\d(?:[ -]?\d){5,12}(?![\w]|[.-]\d)", ("00",)),
     # Any other only where a word says that it is one.
     Recogniser(
         "phone",
-        r"(?i)(?P<keep>\b(?:tel(?:[ée]phone|efon[oe]?|\.)?|phone|mobile|mobil|cell|fax|handy|whatsapp|sms)\b[^\n\d(\[]{0,16})"
+        r"(?P<keep>[TtPpMmCcFfHhWwSs](?<!\w[TtPpMmCcFfHhWwSs])(?i:(?<=t)(?:el(?:[ée]phone|efon[oe]?|\.)?|[ée]l[ée]phone)"
+        r"|(?<=p)hone|(?<=m)obile?|(?<=c)ell|(?<=f)ax|(?<=h)andy|(?<=w)hatsapp|(?<=s)ms)\b[^\n\d(\[]{0,16})"
         r"\(?\d(?:[ ./()-]{0,2}\d){7,14}(?!\w)",
         ("tel", "tél", "phone", "mobil", "cell", "fax", "handy", "whatsapp", "sms"),
         is_local_phone,
     ),
 )
+
+_HINTED = {
+    hint: frozenset(place for place, one in enumerate(RECOGNISERS) if hint in one.hints)
+    for hint in sorted({hint for one in RECOGNISERS for hint in one.hints})
+}
+"""Places of the recognisers that a hint is one of."""
+_HINTED["tÉl"] = _HINTED["tél"]  # as `possible` makes it lower case
+_ALWAYS = frozenset(place for place, one in enumerate(RECOGNISERS) if not one.hints)
+_WORDS = ("key", "token")
+_BY_WORD = {word: [hint for hint in _HINTED if word in hint] for word in _WORDS}
+"""Hints with a word in them: a text without the word has none of them."""
+_SUFFIXED = [hint for hint in _HINTED if len(hint) > 2 and hint[-1] in "-_" and not any(one in hint for one in _WORDS)]
+_BY_END = {end: [hint for hint in _SUFFIXED if hint[-3:-1] == end] for end in {hint[-3:-1] for hint in _SUFFIXED}}
+"""Hints that end in a dash or a low line, by the two letters before it: a text has few such pairs."""
+_OTHERS = [hint for hint in _HINTED if hint not in _SUFFIXED and not any(word in hint for word in _WORDS)]
+
+
+def possible(text: str) -> list[Recogniser]:
+    """Those that could find something in a text, in their order. Every text comes by here."""
+    # One byte a letter, whatever is in it: that is searched twice as fast, and no hint has other letters.
+    lowered = text.encode("latin-1", "replace").lower().decode("latin-1")
+    hints = [hint for hint in _OTHERS if hint in lowered]
+    for word, some in _BY_WORD.items():
+        if word in lowered:
+            hints += [hint for hint in some if hint in lowered]
+    ends = {piece[-2:] for piece in lowered.replace("_", "-").split("-")}
+    for end in ends & _BY_END.keys():
+        hints += [hint for hint in _BY_END[end] if hint in lowered]
+    return [RECOGNISERS[place] for place in sorted(_ALWAYS.union(*(_HINTED[hint] for hint in hints)))]

@@ -1,6 +1,7 @@
 """Redaction: a text or a JSON value goes in, the same without secrets and personal data comes out."""
 
 import math
+import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -11,11 +12,13 @@ from workbench.core import DataError, boundary
 from workbench.safety.environment import encodings
 from workbench.safety.hidden import unveil
 from workbench.safety.pseudonyms import Pseudonyms
-from workbench.safety.recognisers import RECOGNISERS, SECRET_NAME, TOKEN
+from workbench.safety.recognisers import SECRET_NAME, TOKEN, Recogniser, possible
 
 DROPPED = "[dropped: could not be redacted]"
 """What stands where something could not be redacted."""
 
+_NUMBERED = re.compile(r"(?m)^(?:[^\n\d]*+\d){7}.*+$")
+"""A line with seven digits and more."""
 _SHORT = 64  # characters of a text whose result is kept
 # Source: JSON Schema, draft 2020-12, validation vocabulary
 _TYPES = ("string", "integer", "number", "boolean", "array", "object", "null")
@@ -80,11 +83,22 @@ class Redactor:
         for form in self._forms:
             if form in text:
                 text = text.replace(form, "[secret]")
-        lowered = text.lower()
-        for recogniser in RECOGNISERS:
-            if recogniser.possible(lowered):
+        found = possible(text)
+        for recogniser in found:
+            if not recogniser.in_lines:
                 text = recogniser.replace(text, self.pseudonyms)
-        return text
+        return self._replace_numbers(text, [recogniser for recogniser in found if recogniser.in_lines])
+
+    def _replace_numbers(self, text: str, recognisers: list[Recogniser]) -> str:
+        """What only stands in lines with many digits is looked for in those alone: most lines have none."""
+        before = "\n".join(_NUMBERED.findall(text))
+        after = before
+        for recogniser in recognisers:
+            after = recogniser.replace(after, self.pseudonyms)
+        if after == before:
+            return text
+        lines = iter(after.split("\n"))
+        return _NUMBERED.sub(lambda _line: next(lines), text)
 
     def _walk(self, value: JsonValue, levels: int) -> JsonValue:
         if levels == 0:

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from workbench.core.breaker import Breaker
+from workbench.core import Breaker
 from workbench.tools.errors import ToolError
 from workbench.tools.facts import Facts
 
