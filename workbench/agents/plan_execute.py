@@ -24,6 +24,7 @@ from workbench.agents.quarantine import Quarantine
 from workbench.agents.run_state import RunState
 from workbench.agents.toolbox import Toolbox, given, told
 from workbench.core import AgentError, BudgetExceeded, LMError
+from workbench.lms import scope
 from workbench.safety import USER, Label, escape
 from workbench.tools import Call, Caller
 
@@ -89,6 +90,10 @@ class PlanExecute(dspy.Module):
         return self._go_on(self.toolbox.reply("plan_execute", run_id, text, caller=caller, label=label))
 
     def _go_on(self, state: RunState) -> Outcome:
+        with scope(tenant=state.caller.tenant):  # no tenant is given an answer that another paid for
+            return self._steps(state)
+
+    def _steps(self, state: RunState) -> Outcome:
         planned = state if state.plan is not None else self._planned(state)
         if isinstance(planned, Outcome):
             return planned

@@ -20,6 +20,7 @@ from workbench.agents.outcome import Known, Limits, Outcome
 from workbench.agents.run_state import RunState
 from workbench.agents.toolbox import Toolbox, seen, told
 from workbench.core import BudgetExceeded, LMError
+from workbench.lms import scope
 from workbench.safety import USER, Label
 from workbench.tools import Call, Caller
 
@@ -84,6 +85,10 @@ class ToolLoop(dspy.Module):
         return self._go_on(self.toolbox.reply("tool_loop", run_id, text, caller=caller, label=label))
 
     def _go_on(self, state: RunState) -> Outcome:
+        with scope(tenant=state.caller.tenant):  # no tenant is given an answer that another paid for
+            return self._steps(state)
+
+    def _steps(self, state: RunState) -> Outcome:
         while True:
             if state.waiting is not None:
                 state = self.toolbox.act(state, state.waiting)
