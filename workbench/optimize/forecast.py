@@ -280,13 +280,20 @@ def _within(
             continue
         room = limit - gone[kind].sum() - forecast.beliefs.margin(kind, forecast.ways, left)
         if kind == "calls":
-            room = room - forecast.ways.spared * (np.arange(draws) * _GOLDEN % 1.0)
+            room = room - forecast.ways.spared * _unused(draws)
         found = _reach(left[kind], room)
         sooner = found < reach - 1e-9
         reach, stopped = np.where(sooner, found, reach), np.where(sooner, kind, stopped)
     shares = np.clip(reach[None, :] - np.arange(count)[:, None], 0.0, 1.0)
     cut = {kind: found * shares for kind, found in left.items()}
     return cut | {"calls": np.floor(cut["calls"] + 1e-6)}, stopped
+
+
+def _unused(draws: int) -> Floats:
+    """Which share of what a race may leave it leaves in each draw: as likely as not nothing. An assumption."""
+    evenly = np.arange(draws) * _GOLDEN % 1.0
+    unused: Floats = np.maximum(0.0, 2.0 * evenly - 1.0)
+    return unused
 
 
 def _reach(amounts: Floats, room: Floats) -> Floats:
