@@ -150,23 +150,24 @@ def _look(text: str) -> str:
     return f"found {text}"
 
 
+def _careless(request: str) -> Prediction:
+    """An agent that repeats what it is asked wherever it can, or crashes with it."""
+    if request.startswith("crash"):
+        raise RuntimeError(request)
+    step = Step(
+        name=f"tool {request}",
+        kind="tool",
+        inputs={"text": request, request: 1},
+        outputs={"said": [request]},
+        start_milliseconds=0,
+        milliseconds=1,
+        error=f"refused {request}",
+    )
+    return Prediction(answer=f"an answer to {request}", steps=(step,))
+
+
 def traces(folder: Path, texts: Sequence[str]) -> list[bytes]:
     """An agent's run in MLflow: requests, steps, errors of steps, crashes, parameters of the model's configuration."""
-
-    def agent(request: str) -> Prediction:
-        if request.startswith("crash"):
-            raise RuntimeError(request)
-        step = Step(
-            name=f"tool {request}",
-            kind="tool",
-            inputs={"text": request, request: 1},
-            outputs={"said": [request]},
-            start_milliseconds=0,
-            milliseconds=1,
-            error=f"refused {request}",
-        )
-        return Prediction(answer=f"an answer to {request}", steps=(step,))
-
     cases = tuple(
         Case(
             case_id=f"{kind}-{place}",
@@ -181,7 +182,7 @@ def traces(folder: Path, texts: Sequence[str]) -> list[bytes]:
         agent="canary", agent_digest="a" * 64, evalset_digest="b" * 64, split="test", metrics=("answer_f1",),
         source="scripted",
     )  # fmt: skip
-    run = evaluate(agent, cases, request=asked)
+    run = evaluate(_careless, cases, request=asked)
     store: Store = open_store(folder)
     params = {f"lm {place}": text for place, text in enumerate(texts)}
     log = ExperimentLog(name="canary", question="what leaks?", seed=1, lm="scripted", params={"lm": json.dumps(params)})
@@ -228,17 +229,21 @@ def package(folder: Path, texts: Sequence[str]) -> list[bytes]:
 
     export("canary", spec.lm)
     refusals = []
-    known = [value for name, value in os.environ.items() if name.startswith("CANARY_")][:5]
-    keys = [text for text in texts if text.startswith(("sk-", "ghp_", "glpat-"))][:5]
-    addresses = [f"https://{value}.example.org/v1" for value in known]
-    addresses += [f"https://jo:{key}@example.org/v1" for key in keys]
-    for place, address in enumerate(addresses):
+    for place, address in enumerate(addresses := _addresses(texts)):
         try:
             export(f"address-{place}", LMSpec(model="openai/m", base_url=address))
         except (WorkbenchError, ValueError) as error:
             refusals.append(str(error).encode())
     assert len(refusals) == len(addresses)
     return [*files(folder / "out"), *refusals]
+
+
+def _addresses(texts: Sequence[str]) -> list[str]:
+    """Addresses of models that hold a secret."""
+    known = [value for name, value in os.environ.items() if name.startswith("CANARY_")][:5]
+    keys = [text for text in texts if text.startswith(("sk-", "ghp_", "glpat-"))][:5]
+    hosts = [f"https://{value}.example.org/v1" for value in known]
+    return [*hosts, *(f"https://jo:{key}@example.org/v1" for key in keys)]
 
 
 def _verdict(agent_digest: str) -> Verdict:
