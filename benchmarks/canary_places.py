@@ -195,21 +195,23 @@ def traces(folder: Path, texts: Sequence[str]) -> list[bytes]:
     return list(files(folder))
 
 
+def _forecast(prompt: str) -> str:
+    """A model that writes down the city that it is asked for."""
+    last = prompt.rsplit("what is the weather, ", maxsplit=1)[-1].split("\n", maxsplit=1)[0]
+    return json.dumps({"city": last})
+
+
 def package(folder: Path, texts: Sequence[str]) -> list[bytes]:
     """A package: requests and the model's answers hold canaries; so does, in other tries, the model's address."""
-    requests = [f"what is the weather, {text}" for text in texts]
-
-    def answer(prompt: str) -> str:
-        last = prompt.rsplit("what is the weather, ", maxsplit=1)[-1].split("\n", maxsplit=1)[0]
-        return json.dumps({"city": last})
-
     index = build_index(catalogue("tools", (_FORECAST,)), IndexSpec(retriever="bm25"))
     spec = AgentSpec(lm=LMSpec(model="scripted"), index=index.spec, k=1)
     store = CallStore(folder / "calls.sqlite3")
-    agent = build_agent(spec, index=index, lm=scripted_lm(answer, store=store))
+    agent = build_agent(spec, index=index, lm=scripted_lm(_forecast, store=store))
     wanted = ExpectedCall(tool=_FORECAST, arguments={"city": ["Rome"]})
     recorded = []
-    for place, request in enumerate(["what is the weather in Rome", *requests]):
+    for place, request in enumerate(
+        ("what is the weather in Rome", *(f"what is the weather, {text}" for text in texts))
+    ):
         case = Case(case_id=f"q-{place}", request=request, expected=wanted, cluster=str(place))
         recorded.append(RecordedCase(case=case, prediction=agent(request)))
     recordings = record(store, sorted(set(store.frame()["key"])))
@@ -217,7 +219,7 @@ def package(folder: Path, texts: Sequence[str]) -> list[bytes]:
 
     def export(name: str, lm: LMSpec) -> None:
         own = spec.model_copy(update={"lm": lm})
-        digest = build_agent(own, index=index, lm=scripted_lm(answer)).digest
+        digest = build_agent(own, index=index, lm=scripted_lm(_forecast)).digest
         export_package(
             folder / "out",
             PackageParts(
