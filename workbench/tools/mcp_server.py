@@ -33,8 +33,8 @@ with boundary(ToolError, "MCP: its client can't be loaded; install workbench wit
     from mcp.types import Tool as Described
 
 T = TypeVar("T")
-SECONDS = 120.0
-"""To connect, and to list tools: a server that is started may first have to be read from a slow disk."""
+SECONDS = 30.0
+"""To connect, and to list tools."""
 
 
 @dataclass
