@@ -19,10 +19,10 @@ import numpy as np
 from pydantic import Field, ValidationError
 
 from workbench.core import Meter, Record, RetrievalError, Spend
-from workbench.retrieval.address import is_protected
 from workbench.retrieval.embed import REMEMBERED, Account, EmbedCall, EmbedSpec
 from workbench.retrieval.index import Vectors
 from workbench.retrieval.memory import Memory
+from workbench.safety import is_protected
 
 _LETTERS_PER_TOKEN = 4
 """Source: OpenAI's rule of thumb for English. The provider's own tokenizer is not here."""

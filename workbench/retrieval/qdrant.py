@@ -19,7 +19,7 @@ import numpy as np
 from qdrant_client import QdrantClient, models
 
 from workbench.core import Document, Record, RetrievalError
-from workbench.retrieval.address import Address, is_protected
+from workbench.retrieval.address import Address
 from workbench.retrieval.candidates import Ranking
 from workbench.retrieval.engine import Change, Content, Known, Row, expires, readers_of, sort_ranking
 from workbench.retrieval.index import IndexSpec, Vectors
@@ -29,6 +29,7 @@ from workbench.retrieval.live_draft import revive
 from workbench.retrieval.qdrant_filters import alive, among, number_cells, tag, visible_to
 from workbench.retrieval.qdrant_lock import LOCK, WriterLock
 from workbench.retrieval.view import View
+from workbench.safety import is_protected
 
 _HEAD = str(uuid.uuid5(uuid.NAMESPACE_URL, "workbench:head"))
 """The point that names the current generation; it has no reader, so no question finds it."""

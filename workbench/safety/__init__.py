@@ -26,6 +26,7 @@ from workbench.safety.labels import (
 from workbench.safety.pseudonyms import Pseudonyms
 from workbench.safety.recognisers import RECOGNISERS, Recogniser
 from workbench.safety.redaction import DROPPED, Redactor, redact, redact_json
+from workbench.safety.transport import is_protected
 
 __all__ = [
     "DROPPED",
@@ -41,6 +42,7 @@ __all__ = [
     "encodings",
     "environment_secrets",
     "escape",
+    "is_protected",
     "join",
     "label_of",
     "level",

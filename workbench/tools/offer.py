@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, JsonValue
 
 from workbench.core import Record, ToolSpec
+from workbench.safety import is_protected
 from workbench.tools.errors import ToolError
 from workbench.tools.facts import Facts
 from workbench.tools.tool import Run, Tool
@@ -14,13 +15,11 @@ from workbench.tools.tool import Run, Tool
 MOST_BYTES = 1 << 20
 """Of an answer; what is longer is not read."""
 
-LOCAL = ("127.0.0.1", "::1", "localhost")
-
 
 def require_safe(url: str) -> None:
     """Do nothing if what is sent to an address can't be read on the way. Raises: ToolError if it can."""
     parts = urlsplit(url)
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOCAL):
+    if parts.scheme not in ("http", "https") or not is_protected(parts.scheme, parts.hostname):
         raise ToolError(f"url {url!r}: is not safe; use https")
 
 
