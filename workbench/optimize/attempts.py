@@ -81,17 +81,17 @@ class Need(NamedTuple):
     run: Run
 
 
-def covers(left: Budget, needs: Sequence[Need]) -> bool:
-    """Whether what is left of a budget covers all of it."""
-    priced = [(need.episodes / len(need.run.episodes), [one.usage for one in need.run.episodes]) for need in needs]
+def covers(left: Budget, needs: Sequence[Need], growth: float = 1.0) -> bool:
+    """Whether what is left of a budget covers all of it, if further cases are longer by that factor.
+
+    A longer case takes more tokens, time and money, but no more calls.
+    """
+    shares = [(need.episodes / len(need.run.episodes), one.usage) for need in needs for one in need.run.episodes]
     costs = (
-        (left.calls, sum(share * sum(usage.calls for usage in usages) for share, usages in priced)),
-        (left.tokens, sum(share * sum(usage.tokens for usage in usages) for share, usages in priced)),
-        (
-            left.seconds,
-            sum(share * sum(usage.model_milliseconds for usage in usages) for share, usages in priced) / 1e3,
-        ),
-        (left.usd, sum(share * sum(usage.usd or 0.0 for usage in usages) for share, usages in priced)),
+        (left.calls, sum(share * usage.calls for share, usage in shares)),
+        (left.tokens, growth * sum(share * usage.tokens for share, usage in shares)),
+        (left.seconds, growth * sum(share * usage.model_milliseconds for share, usage in shares) / 1e3),
+        (left.usd, growth * sum(share * (usage.usd or 0.0) for share, usage in shares)),
     )
     return all(limit is None or cost <= limit for limit, cost in costs)
 

@@ -200,7 +200,7 @@ class Search:
 
     def _affords(self, running: Sequence[Lane], cases: int) -> bool:
         """Whether what is left of the budget is enough for the next look and then for one whole candidate."""
-        runs = [lane.run for lane in running if lane.run is not None] or [*self.runs.values()]
+        runs = [lane.run for lane in running if lane.run is not None]
         return self._covers(runs, sum(cases - lane.done for lane in running), len(self.cases) - cases)
 
     def _covers(self, runs: Sequence[Run], episodes: float, winner: int) -> bool:
@@ -208,13 +208,11 @@ class Search:
 
         The cases that are left may be longer than those that were met: how much, whoever met all of them tells.
         """
-        if not runs:
-            return True
         best = next(iter(ranked(self.trials)), None)
         growth = longer(None if best is None else self.runs[best.number], min(len(run.clusters) for run in runs))
         dearest = max(runs, key=lambda run: sum(one.usage.tokens for one in run.episodes) / len(run.episodes))
-        shares = [Need(growth * episodes / len(runs), run) for run in runs]
-        return covers(self.task.meter.left(), [*shares, Need(growth * winner, dearest)])
+        shares = [Need(episodes / len(runs), run) for run in runs]
+        return covers(self.task.meter.left(), [*shares, Need(winner, dearest)], growth)
 
     def has_room(self, episodes: int, runs: Sequence[Run]) -> bool:
         """Whether the budget has room for so many more, if they cost what those of the runs did."""
