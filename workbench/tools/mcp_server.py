@@ -22,7 +22,7 @@ from pydantic import JsonValue
 from workbench.core import boundary, canonical_json
 from workbench.tools.errors import NotDone, ToolError, Unusable
 from workbench.tools.facts import Facts
-from workbench.tools.offer import MOST_BYTES, Offer, require_safe
+from workbench.tools.offer import MOST_BYTES, Offer, bearer, require_safe, require_set
 from workbench.tools.tool import Attempt, Run
 
 with boundary(ToolError, "MCP: its client can't be loaded; install workbench with the extra mcp"):
@@ -33,8 +33,8 @@ with boundary(ToolError, "MCP: its client can't be loaded; install workbench wit
     from mcp.types import Tool as Described
 
 T = TypeVar("T")
-SECONDS = 30.0
-"""To connect, and to list tools."""
+SECONDS = 120.0
+"""To connect, and to list tools: a server that a command starts may load much before it speaks."""
 
 
 @dataclass
@@ -107,7 +107,7 @@ class Connection:
             try:
                 opened.result(SECONDS)
             except Late:
-                loop.call_soon_threadsafe(loop.stop)
+                loop.call_soon_threadsafe(_give_up, loop)
                 raise
             self._loop = loop
             return loop
@@ -127,7 +127,7 @@ class Connection:
                     opened.set_exception(error)
                 raise
 
-        with suppress(Exception):  # whoever waits for it has been told
+        with suppress(Exception, asyncio.CancelledError):  # whoever waits for it has been told
             loop.run_until_complete(live())
         loop.close()
 
@@ -161,17 +161,20 @@ def connected(command: Sequence[str], environment: Sequence[str], *, url: str, t
 
     Raises: ToolError if the environment lacks a variable, or the address is not safe.
     """
-    for name in (*environment, *((token,) if token else ())):
-        if name not in os.environ:
-            raise ToolError(f"environment variable {name!r}: is not set, and the MCP server needs it")
+    require_set((*environment, *((token,) if token else ())), f"MCP server {url or command[0]!r}")
     if command:
         given = {name: os.environ[name] for name in environment}
         return Connection(
             Path(command[0]).name, StdioServerParameters(command=command[0], args=[*command[1:]], env=given)
         )
     require_safe(url)
-    headers = {"Authorization": f"Bearer {os.environ[token]}"} if token else {}
-    return Connection(url, url=url, headers=headers)
+    return Connection(url, url=url, headers=bearer(token))
+
+
+def _give_up(loop: asyncio.AbstractEventLoop) -> None:
+    """In the loop: what was begun is taken back, and a server that was started ends."""
+    for task in asyncio.all_tasks(loop):
+        task.cancel()
 
 
 def _offered(tool: Described) -> Offer:

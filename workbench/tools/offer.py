@@ -1,6 +1,7 @@
 """What a server offers: tools as their owner describes them, each under a digest that a person can agree to."""
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -21,6 +22,18 @@ def require_safe(url: str) -> None:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not is_protected(parts.scheme, parts.hostname):
         raise ToolError(f"url {url!r}: is not safe; use https")
+
+
+def require_set(names: Iterable[str], whose: str) -> None:
+    """Do nothing if the environment has all variables of these names. Raises: ToolError that names one it lacks."""
+    for name in names:
+        if name not in os.environ:
+            raise ToolError(f"environment variable {name!r} ({whose}): is not set")
+
+
+def bearer(token: str) -> dict[str, str]:
+    """The header that shows a server who asks: the token is in the variable of that name; without a name, none."""
+    return {"Authorization": f"Bearer {os.environ[token]}"} if token else {}
 
 
 class Offer(Record):

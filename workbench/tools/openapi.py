@@ -5,7 +5,6 @@ What the specification leaves to a server is not guessed: an operation without a
 a body that is not JSON is not offered.
 """
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from workbench.core import boundary
 from workbench.datasets import read_located
 from workbench.tools.errors import NotDone, ToolError, Unusable
 from workbench.tools.facts import Facts
-from workbench.tools.offer import MOST_BYTES, Offer, require_safe
+from workbench.tools.offer import MOST_BYTES, Offer, bearer, require_safe, require_set
 from workbench.tools.openapi_document import Json, Operation, Part, operations
 from workbench.tools.tool import Attempt, Run
 
@@ -35,10 +34,7 @@ class Service:
     def read(cls, document: Path, url: str, token: str) -> "Service":
         """A service from its document. Raises: ToolError if the document is none, or the address is not safe."""
         require_safe(url)
-        if token and token not in os.environ:
-            raise ToolError(
-                f"environment variable {token!r} ({document}): is not set, and the service's token is in it"
-            )
+        require_set([token] if token else [], f"the service's token; {document}")
         found = read_located(document, noun="OpenAPI document", error=ToolError).data
         if not isinstance(found, dict) or not str(found.get("openapi", "")).startswith("3."):
             raise ToolError(f"OpenAPI document ({document}): is not of version 3; convert it")
@@ -80,14 +76,17 @@ class Service:
         path = operation.path
         for name, value in given["path"].items():
             path = path.replace(f"{{{name}}}", _segment(name, value))
-        token = {"Authorization": f"Bearer {os.environ[self.token]}"} if self.token else {}
         body = given["body"].get("body") if operation.whole_body else given["body"]
         content = {} if body in ({}, None) else {"json": body}
         return httpx.Request(
             operation.method.upper(),
             f"{self.url}{path}",
             params={name: _plain(value) for name, value in given["query"].items() if value is not None},
-            headers={**{name: str(_plain(value)) for name, value in given["header"].items()}, **headers, **token},
+            headers={
+                **{name: str(_plain(value)) for name, value in given["header"].items()},
+                **headers,
+                **bearer(self.token),
+            },
             extensions={"timeout": httpx.Timeout(seconds).as_dict()},
             **content,  # type: ignore[arg-type]  # json, or nothing
         )

@@ -9,8 +9,8 @@ with its schemas and where it is called; a tool that is described otherwise now 
 says of its tools' effects is believed: facts are a person's.
 """
 
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 from pydantic import Field, model_validator
@@ -87,24 +87,31 @@ def imported(path: Path) -> tuple[Tool, ...]:
     Raises: ToolError if the file or its server is wrong, or a tool is not there, not pinned, or not as it was pinned.
     """
     file, lines = _read(path)
-    server = _server(file, path)
-    offers = server.offers()
-    tools = []
-    for name, agreed in file.tools.items():
-        whose = f"tool {name!r} ({path}:{lines.get(name, 1)})"
-        if name not in offers:
-            raise ToolError(f"{whose}: the server does not offer it; {nearest(name, offers)}")
-        offer = offers[name]
-        if agreed.pin != offer.digest:
-            said = "is described otherwise than it was pinned" if agreed.pin else "is not pinned"
-            raise ToolError(
-                f"{whose}: {said}; read it with: workbench tools pins {path}, and if you agree write "
-                f"pin: {offer.digest}"
-            )
-        tools.append(offer.declared(agreed.facts, server.runner(offer, agreed.facts)))
-    if not tools:
+    if not file.tools:
         raise ToolError(f"tools ({path}): none is agreed to; see what there is with: workbench tools pins {path}")
+    with ExitStack() as failing:
+        server = failing.enter_context(closing(_server(file, path)))
+        offers = server.offers()
+        tools = []
+        for name, agreed in file.tools.items():
+            offer = _agreed(name, agreed, offers, path, lines.get(name, 1))
+            tools.append(offer.declared(agreed.facts, server.runner(offer, agreed.facts)))
+        failing.pop_all()  # the tools need it from here on
     return tuple(tools)
+
+
+def _agreed(name: str, agreed: Agreed, offers: Mapping[str, Offer], path: Path, line: int) -> Offer:
+    """What the server offers under that name. Raises: ToolError unless it is what was agreed to."""
+    whose = f"tool {name!r} ({path}:{line})"
+    if name not in offers:
+        raise ToolError(f"{whose}: the server does not offer it; {nearest(name, offers)}")
+    offer = offers[name]
+    if agreed.pin != offer.digest:
+        said = "is described otherwise than it was pinned" if agreed.pin else "is not pinned"
+        raise ToolError(
+            f"{whose}: {said}; read it with: workbench tools pins {path}, and if you agree write pin: {offer.digest}"
+        )
+    return offer
 
 
 def pins(path: Path) -> Sequence[Pin]:
