@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from workbench.core import AgentError, boundary, open_database
+from workbench.core import AgentError, boundary, empty_log, open_database
 
 WAIT_SECONDS = 10.0
 """How long a change waits for those of other processes."""
@@ -47,8 +47,9 @@ class Shelf:
 
         Raises: AgentError if others are reading it for too long; then it is not empty.
         """
-        rows = self.change("PRAGMA wal_checkpoint(TRUNCATE)", ())
-        if rows[0][0]:
+        with self._lock, boundary(AgentError, f"agents' file {str(self.path)!r}: can't be changed"):
+            emptied = empty_log(self._db)
+        if not emptied:
             raise AgentError(
                 f"agents' file {str(self.path)!r}: others read it, so that deleted bytes are left; erase it again"
             )

@@ -23,7 +23,7 @@ from workbench.core.corpus import (
     digest_documents,
     tool_id,
 )
-from workbench.core.database import open_database
+from workbench.core.database import empty_log, open_database
 from workbench.core.episode import (
     INAPPLICABLE,
     Blame,
@@ -90,6 +90,7 @@ from workbench.core.verdict import (
     Verdict,
     Waiver,
 )
+from workbench.core.workers import Overdue, Workers
 
 __all__ = [
     "EVERYONE",
@@ -130,6 +131,7 @@ __all__ = [
     "Meter",
     "OptimizeError",
     "Origin",
+    "Overdue",
     "Owner",
     "PackageError",
     "Persona",
@@ -158,6 +160,7 @@ __all__ = [
     "Verdict",
     "Waiver",
     "WorkbenchError",
+    "Workers",
     "WorldCall",
     "boundary",
     "canonical_json",
@@ -167,6 +170,7 @@ __all__ = [
     "digest_documents",
     "digest_file",
     "digest_json",
+    "empty_log",
     "end_process",
     "integer",
     "nearest",

@@ -25,3 +25,12 @@ def open_database(path: Path, *, wait_seconds: float) -> sqlite3.Connection:
             time.sleep(_LOOK_SECONDS)
     db.execute("PRAGMA synchronous=NORMAL")
     return db
+
+
+def empty_log(db: sqlite3.Connection) -> bool:
+    """Empty a file's write-ahead log, which holds pages as they were; False if others are at work, so that it does not.
+
+    What was deleted is off the disk only after this, on a connection that deletes securely.
+    """
+    busy, *_ = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    return not busy

@@ -13,7 +13,7 @@ from pathlib import Path
 import polars as pl
 from pydantic import JsonValue
 
-from workbench.core import LMError, Owner, Spend, boundary, open_database
+from workbench.core import LMError, Owner, Spend, boundary, empty_log, open_database
 from workbench.lms.scope import Call, Kind, Miss, Where, whose
 from workbench.lms.turns import Turns
 
@@ -228,9 +228,9 @@ class CallStore:
             db.execute("PRAGMA secure_delete = ON")
             with self.transaction():
                 count = db.execute("DELETE FROM answers WHERE tenant = ?", (tenant,)).rowcount
-            busy = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            emptied = empty_log(db)
             db.execute("PRAGMA secure_delete = OFF")
-        if busy:
+        if not emptied:
             raise LMError(f"call store {str(self.path)!r}: others use it, so bytes are left; erase again")
         return count
 

@@ -1,16 +1,12 @@
 """An engine that answers in time or not at all."""
 
-import threading
 from collections.abc import Callable
-from contextvars import copy_context
-from queue import Empty, SimpleQueue
-from typing import TypeAlias, cast
+from functools import partial
+from typing import cast
 
 from dspy.lm15 import LM15Error, Request, Response, TimeoutError
 
-from workbench.core import LMError, WorkbenchError, boundary
-
-Outcome: TypeAlias = Response | LM15Error | WorkbenchError
+from workbench.core import LMError, Overdue, Workers, boundary
 
 
 class TimedEngine:
@@ -22,29 +18,22 @@ class TimedEngine:
     def __init__(self, complete: Callable[[Request], Response], seconds: float) -> None:
         self._complete = complete
         self._seconds = seconds
+        self._workers = Workers()
 
     def complete(self, request: Request) -> Response:
         """Answer. Raises: lm15's TimeoutError; what the engine raises, and LMError for what is no error of models."""
-        outcomes: SimpleQueue[Outcome] = SimpleQueue()
-        work = (self._work, request, outcomes)
-        threading.Thread(target=copy_context().run, args=work, daemon=True, name="model").start()
         try:
-            outcome = outcomes.get(timeout=self._seconds)
-        except Empty:
+            with boundary(LMError, f"lm {request.model!r}: its client failed"):
+                outcome = self._workers.run(partial(self._tried, request), seconds=self._seconds)
+        except Overdue:
             raise TimeoutError(f"no whole answer within {self._seconds:g} s") from None
         if isinstance(outcome, Response):
             return outcome
         raise outcome
 
-    def _work(self, request: Request, outcomes: SimpleQueue[Outcome]) -> None:
+    def _tried(self, request: Request) -> Response | LM15Error:
+        """A provider's error is an answer here, so that the boundary does not change it."""
         try:
-            with boundary(LMError, f"lm {request.model!r}: its client failed"):
-                outcomes.put(self._tried(request))
-        except WorkbenchError as error:
-            outcomes.put(error)
-
-    def _tried(self, request: Request) -> Outcome:
-        try:
-            return cast("Outcome", self._complete(request))
+            return cast("Response", self._complete(request))
         except LM15Error as error:
-            return cast("Outcome", error)
+            return cast("LM15Error", error)

@@ -11,12 +11,11 @@ from typing import Literal, TypeVar
 import stamina
 from pydantic import JsonValue
 
-from workbench.core import WorkbenchError, boundary, canonical_json
+from workbench.core import Overdue, WorkbenchError, Workers, boundary, canonical_json
 from workbench.safety import Redactor
 from workbench.tools.errors import NotDone, ToolError, Unusable
 from workbench.tools.limits import Limit, Refused
 from workbench.tools.tool import Attempt, Reconciled, Tool
-from workbench.tools.workers import Overdue, Workers
 
 T = TypeVar("T")
 FIRST_WAIT_SECONDS = 0.1

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
-from workbench.core import Owner, boundary, open_database
+from workbench.core import Owner, boundary, empty_log, open_database
 from workbench.tools.errors import ToolError
 from workbench.tools.state_engine import NEW_SWITCH, Row, Value, tables
 
@@ -54,8 +54,7 @@ class Sqlite:
     def purge(self) -> None:
         """See `Engine.purge`: the file was overwritten, but the log before it holds pages as they were."""
         with self._lock, boundary(ToolError, "tool state: can't be purged"):
-            (busy, *_) = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-            if busy:
+            if not empty_log(self._db):
                 raise ToolError(
                     f"tool state {self.where!r}: others are at work, so its log keeps what was; do it again"
                 )

@@ -1,4 +1,4 @@
-"""Threads that run tools, so that a caller can stop waiting at a deadline."""
+"""Threads that work for a caller who can stop waiting at a deadline."""
 
 import threading
 from collections import deque
@@ -7,12 +7,12 @@ from contextvars import Context, copy_context
 from queue import SimpleQueue
 from typing import Generic, TypeVar
 
-from workbench.tools.errors import ToolError
+from workbench.core.errors import WorkbenchError
 
 T = TypeVar("T")
 
 
-class Overdue(ToolError):
+class Overdue(WorkbenchError):
     """The deadline passed; what was begun may still go on."""
 
 
@@ -45,7 +45,7 @@ class _Job(Generic[T]):
         if self._value is None:
             if isinstance(self._error, Exception):
                 raise self._error
-            raise ToolError("it ended its own thread") from self._error
+            raise WorkbenchError("it ended its own thread") from self._error
         return self._value[0]
 
 
@@ -55,7 +55,7 @@ class Workers:
     def __init__(self) -> None:
         self._idle: deque[SimpleQueue[_Job[object]]] = deque()
 
-    def run(self, work: Callable[[], T], *, seconds: float, ended: Callable[[], None]) -> T:
+    def run(self, work: Callable[[], T], *, seconds: float, ended: Callable[[], None] = lambda: None) -> T:
         """Do it, in a copy of the caller's context; `ended` is called when it really ends, in time or not.
 
         Raises: Overdue at the deadline; whatever the work raises.
@@ -65,7 +65,7 @@ class Workers:
             jobs = self._idle.pop()
         except IndexError:
             jobs = SimpleQueue()
-            threading.Thread(target=self._serve, args=(jobs,), daemon=True, name="tool").start()
+            threading.Thread(target=self._serve, args=(jobs,), daemon=True, name="worker").start()
         jobs.put(job)  # type: ignore[arg-type]  # a queue takes jobs of any answer
         return job.result(seconds)
 
