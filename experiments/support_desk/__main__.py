@@ -11,7 +11,7 @@ one: its answers were written by hand, in the form that a model is asked for.
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import dspy
@@ -33,10 +33,10 @@ class Recorded(Record):
     says: tuple[dict[str, object], ...]
 
 
-def recorded_lm(recorded: Recorded) -> Callable[[], dspy.LM]:
+def recorded_lm(recorded: Recorded) -> dspy.LM:
     """A model that says what was recorded, one thing after the other."""
     says = iter(recorded.says)
-    return lambda: scripted_lm(ScriptedEngine(lambda _prompt: json.dumps(next(says))))
+    return scripted_lm(ScriptedEngine(lambda _prompt: json.dumps(next(says))))
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -59,7 +59,7 @@ def main(arguments: Sequence[str]) -> int:
             parser.error("name the customer by --email, and either a request or --resume RUN")
         if options.request is not None and options.ticket is None:
             parser.error("name the ticket by --ticket")
-        desk = open_desk(options.folder, lambda: connect(LMSpec(model=options.model)))
+        desk = open_desk(options.folder, connect(LMSpec(model=options.model)))
         if options.resume is not None:
             return _show(desk.resume(options.resume, options.email), options.folder)
         return _show(desk.resolve(options.request, options.email, ticket=options.ticket), options.folder)

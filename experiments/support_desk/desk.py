@@ -4,7 +4,6 @@ Why a plan: a desk reads what others wrote, and what it does must not hang on th
 whoever runs the desk; the model is never told who may do what, and could change nothing about it.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,8 +51,8 @@ class Desk:
         return Caller(tenant=TENANT, principal=customer, roles=("desk",))
 
 
-def open_desk(folder: Path, lm: Callable[[], dspy.LM]) -> Desk:
-    """Open a desk; `lm` gives the model that plans, reads and answers.
+def open_desk(folder: Path, lm: dspy.LM) -> Desk:
+    """Open a desk; `lm` is the model that plans, reads and answers.
 
     Raises: DataError if the shop's data can't be had; ToolError if a file of the desk's can't be opened.
     """
@@ -62,6 +61,6 @@ def open_desk(folder: Path, lm: Callable[[], dspy.LM]) -> Desk:
     tools = shop.tools
     log = ChainedLog(folder / "audit", AuditKeys(folder / "keys"))
     gate = Gate(tools, read_policy(HERE / "policies", tools), State(folder / "state.db"), log)
-    speaker = Speaker(lm())
+    speaker = Speaker(lm)
     toolbox = Toolbox(gate, tools, Runs(folder / "runs.db"))
     return Desk(folder, shop, gate, PlanExecute(toolbox, Planner(speaker), Quarantine(speaker)))

@@ -328,11 +328,12 @@ class Shop:
         with self._lock:
             name = self._done.get(attempt.key)
             if name is None:
-                before = self.world.model_copy(deep=True, update={"products": self.world.products})
+                before = self._own(attempt.principal)
                 try:
                     changed = change()
                 except NotDone:
-                    self.world = before
+                    self.world.users |= before.users
+                    self.world.orders |= before.orders
                     raise
                 name = changed.order_id if isinstance(changed, Order) else attempt.principal
                 self._done[attempt.key] = name
@@ -340,6 +341,12 @@ class Shop:
                 self._keep()
             world = self.world
             return _shown(world.orders[name] if name in world.orders else world.users[name])
+
+    def _own(self, principal: str) -> World:
+        """A copy of what a customer's change can reach: the account and its orders."""
+        users = {name: one for name, one in self.world.users.items() if name == principal}
+        orders = {name: one for name, one in self.world.orders.items() if one.user_id == principal}
+        return World(users=users, orders=orders, products={}).model_copy(deep=True)
 
     def _keep(self) -> None:
         users = {name: _shown(one) for name, one in self.world.users.items() if name in self._changed}

@@ -59,7 +59,7 @@ class Once:
 
     def kept(self, key: str) -> bool:
         """Whether the answer of that call is there."""
-        return self._store is not None and self._store.find(key) is not None
+        return self._store is not None and self._store.holds(key)
 
     def miss(self, miss: Miss) -> None:
         """Set down an attempt that got no answer; without a store there is nowhere to."""

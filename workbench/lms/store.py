@@ -165,6 +165,11 @@ class CallStore:
             row = db.execute(_FIND, (key,)).fetchone()
         return None if row is None else Answer(json.loads(row[0]), *row[1:])
 
+    def holds(self, key: str) -> bool:
+        """Whether a question's answer is kept; it is not read."""
+        with self._lock, self._working() as db:
+            return db.execute("SELECT 1 FROM answers WHERE key = ?", (key,)).fetchone() is not None
+
     def begin(self, key: str) -> Answer | None:
         """Take a call upon this process; None if it is now to be made, and ended by `record` or `abandon`.
 

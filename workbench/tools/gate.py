@@ -336,13 +336,11 @@ def _concluded(passage: Passage, tool: Tool, ending: Ending) -> Result:
         case "done":
             return Result(call_id=passage.call_id, kind="done", value=ending.value, label=label)
         case "not_done":
-            failed = passage.result("failed", ending.code, ending.message)
-            return failed.model_copy(update={"label": label})
+            return passage.result("failed", ending.code, ending.message, label)
         case "unusable":
             message = "it took place, but its answer can't be used; do not repeat it"
-            return passage.result("failed", "bad_answer", message).model_copy(update={"label": label})
+            return passage.result("failed", "bad_answer", message, label)
         case "unknown":
             if facts.effect == "read":
-                silent = passage.result("failed", ending.code, "the tool did not answer")
-                return silent.model_copy(update={"label": label})
+                return passage.result("failed", ending.code, "the tool did not answer", label)
             return passage.result("in_doubt", ending.code, _UNSURE)

@@ -118,10 +118,10 @@ class Passage:
         """That it ended so."""
         return self._entry("outcome", result)
 
-    def result(self, kind: Kind, code: str, message: str) -> Result:
+    def result(self, kind: Kind, code: str, message: str, label: Label = GATE) -> Result:
         """What the gate says of the call."""
         return Result(
-            call_id=self.call_id, kind=kind, label=GATE, code=code, message=message, approval_id=self.approval_id
+            call_id=self.call_id, kind=kind, label=label, code=code, message=message, approval_id=self.approval_id
         )
 
     def _redacted(self, label: Label) -> Label:
