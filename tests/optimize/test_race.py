@@ -1,14 +1,17 @@
 """A search lets candidates race: no answer is paid twice, and each ends as a trial, whole or with a reason."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 import towns
 
-from workbench.core import Budget, BudgetExceeded, OptimizeError, Run, Usage
+from workbench.agents import AgentSpec
+from workbench.core import Budget, BudgetExceeded, Meter, OptimizeError, Run, Usage
 from workbench.lms import CallStore, LMSpec, scope
-from workbench.optimize import Optimized, RandomSearch, Search, optimize
-from workbench.optimize.attempts import Need, covers, longer
+from workbench.optimize import Optimized, RandomSearch, Search, Space, optimize
+from workbench.optimize.racing import Rules
+from workbench.optimize.room import Need, covers, longer
 
 
 def race(world: towns.World, candidates: int = 8) -> Optimized:
@@ -122,6 +125,49 @@ def test_no_more_enter_than_the_budget_carries(store: CallStore) -> None:
     assert any(trial.complete for trial in tried)
     assert (8, "") == (len(large.trials[1:]), large.stopped)
     assert world.calls == large.spent.calls - small.spent.calls
+
+
+@pytest.mark.parametrize("dear_first", [False, True])
+def test_who_turns_out_too_dear_leaves_the_budget_to_the_others(dear_first: bool) -> None:
+    """What a candidate costs is seen on its first case; with nobody else it goes on."""
+    space: Space = {"demos": [0, 8], "demo_choice": ["nearest"]}
+    plain, dear = sorted(RandomSearch(space, candidates=2).draft(towns.start(), towns.World().task), key=demos)
+    both = raced([dear, plain] if dear_first else [plain, dear], tokens=600)
+    alone = raced([dear], tokens=600)
+
+    assert {(0, 12), (8, 1)} == {(demos(one.spec), one.cases) for one in both.trials[1:]}
+    assert (1, 1) == (len(both.left_out), both.full_races)
+    assert (12, set()) == (alone.trials[-1].cases, alone.left_out)
+
+
+def demos(spec: AgentSpec) -> int:
+    """How many a candidate shows."""
+    return spec.demos
+
+
+def raced(specs: list[AgentSpec], *, tokens: int) -> Search:
+    """A race of these alone, with so many tokens left at its start; a case takes about 24, or 65 with demos."""
+    world = towns.World()
+    search = Search(world.task, towns.start())
+    with scope(run=towns.RUN):
+        search.attempt(towns.start(), origin="start")
+        paid = search.task.meter.spent.tokens
+        # What a budget holds back for a call is more than this world's few words, so it is not held to one.
+        search.task = replace(world.task, meter=Left(world.meter, paid + tokens))
+        search.race(specs, origin="race", rules=Rules(first_cases=3))
+    return search
+
+
+class Left(Meter):
+    """A meter that refuses nothing, and says what a budget would still have."""
+
+    def __init__(self, meter: Meter, tokens: int) -> None:
+        super().__init__(towns.AMPLE)
+        self.real, self.tokens = meter, tokens
+
+    def left(self) -> Budget:
+        """Of the tokens."""
+        return Budget(tokens=max(1, self.tokens - self.real.spent.tokens))
 
 
 def test_what_is_left_of_longer_cases_costs_more() -> None:

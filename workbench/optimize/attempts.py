@@ -2,10 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from workbench.agents import Agent, AgentSpec
-from workbench.core import Budget, Run, Usage
+from workbench.core import Run, Usage
 from workbench.lms import Call, Tally
 from workbench.optimize.racing import Runner
 
@@ -25,14 +24,18 @@ class Lane:
         return 0 if self.run is None else len(self.run.clusters)
 
 
+def mean_tokens(run: Run) -> float:
+    """Of a case, each time that it was asked."""
+    return sum(episode.usage.tokens for episode in run.episodes) / len(run.episodes)
+
+
 def runner(digest: str, run: Run) -> Runner:
     """A candidate as it stands in a race; a case that was asked again counts with the mean of its scores."""
-    tokens = sum(episode.usage.tokens for episode in run.episodes) / len(run.episodes)
     values: dict[str, list[float]] = {episode.case_id: [] for episode in run.episodes}
     for score in run.scores:
         if score.value is not None:
             values[score.case_id].append(score.value)
-    return Runner(digest, [sum(found) / len(found) if found else None for found in values.values()], tokens)
+    return Runner(digest, [sum(found) / len(found) if found else None for found in values.values()], mean_tokens(run))
 
 
 def rounds(run: Run) -> int:
@@ -72,37 +75,3 @@ def paid(calls: Iterable[Call]) -> Usage:
     for call in calls:
         tally.add(call.model_copy(update={"cached": False}))
     return tally.usage()
-
-
-class Need(NamedTuple):
-    """So many more episodes, each as dear as those of a run were on average."""
-
-    episodes: float
-    run: Run
-
-
-def covers(left: Budget, needs: Sequence[Need], growth: float = 1.0) -> bool:
-    """Whether what is left of a budget covers all of it, if further cases are longer by that factor.
-
-    A longer case takes more tokens, time and money, but no more calls.
-    """
-    shares = [(need.episodes / len(need.run.episodes), one.usage) for need in needs for one in need.run.episodes]
-    costs = (
-        (left.calls, sum(share * usage.calls for share, usage in shares)),
-        (left.tokens, growth * sum(share * usage.tokens for share, usage in shares)),
-        (left.seconds, growth * sum(share * usage.model_milliseconds for share, usage in shares) / 1e3),
-        (left.usd, growth * sum(share * (usage.usd or 0.0) for share, usage in shares)),
-    )
-    return all(limit is None or cost <= limit for limit, cost in costs)
-
-
-def longer(run: Run | None, cases: int) -> float:
-    """How much longer the cases after the first ones are, by the tokens of a run over all of them; at least 1.
-
-    What is added to each case alike, such as fixed demos, grows less: so this is the careful side.
-    """
-    tokens = [episode.usage.tokens for episode in run.episodes] if run is not None else []
-    first, rest = tokens[:cases], tokens[cases:]
-    if not first or not rest or not sum(first):
-        return 1.0
-    return max(1.0, (sum(rest) / len(rest)) / (sum(first) / len(first)))

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import pairwise
 from typing import Protocol
 
 import dspy
@@ -12,9 +11,10 @@ from workbench.agents import Agent, AgentSpec, Program
 from workbench.core import BudgetExceeded, Case, Episode, Meter, OptimizeError, Prediction, Run, Usage, short
 from workbench.evals import EvaluationRequest, Metric, bind_metrics, evaluate, summarize
 from workbench.lms import scope
-from workbench.optimize.attempts import Lane, Need, as_paid, covers, joined, longer, rounds, runner
+from workbench.optimize.attempts import Lane, as_paid, joined, mean_tokens, rounds, runner
 from workbench.optimize.playoff import Finalist, again
 from workbench.optimize.racing import Elimination, Race, Rules, Runner, arrange, looks, rank
+from workbench.optimize.room import Need, covers, fits, halved
 from workbench.optimize.space import changes
 from workbench.optimize.standing import Standing, stand
 from workbench.optimize.trial import Trial, ranked
@@ -100,9 +100,9 @@ class Search:
 
         `owners` say who proposed each, where that was not `origin` itself. Who was tried whole or dropped before does
         not run again; who was cut by a budget goes on from there. They enter in their order, as many as the budget
-        carries if each look drops half of them; for whom there is no room is kept in `left_out`. Before what is left
-        of the budget is too little for another look and one whole candidate, the race is called off: the best so far is
-        finished first.
+        carries if each look drops half of them and each case costs what the first did; for whom there is no room is
+        kept in `left_out`. Before what is left of the budget is too little for another look and one whole candidate,
+        the race is called off: the best so far is finished first.
 
         Raises: BudgetExceeded when a call no longer fits; complete trials stand, others are kept as far as they came.
         """
@@ -132,26 +132,37 @@ class Search:
             raise
 
     def _enter(self, waiting: list[Lane], running: list[Lane], seen: Sequence[int]) -> None:
-        """Have those that the budget carries meet their first cases."""
-        while waiting and self._carries(running, seen):
-            running.append(waiting.pop(0))
-            self.extend(running[-1], seen[0])
-        self.left_out -= {lane.agent.digest for lane in running}
-        self.left_out |= {lane.agent.digest for lane in waiting}
-        self.full_races += bool(waiting)
+        """Have those that the budget carries meet their first cases; the first of these shows what one costs.
 
-    def _carries(self, running: Sequence[Lane], seen: Sequence[int]) -> bool:
-        """Whether the budget has room for one more, if each look drops half."""
-        runs = [lane.run for lane in running if lane.run is not None]
-        if not runs:
-            return True
-        wanted, left = 0.0, len(running) + 1.0
-        for before, cases in pairwise((0, *seen)):
-            wanted += left * (cases - before)
-            left = max(1.0, left / 2)
-        winner = len(self.cases) - seen[0]
-        others = wanted - winner - sum(lane.done for lane in running)
-        return self._covers(runs, others, winner)
+        Who turns out too dear is left out; if all are, the cheapest goes as far as the budget does. Who comes next is
+        taken to be as cheap as the cheapest so far, which is the best of the search until somebody is in.
+        """
+        met: list[Lane] = []
+        while waiting and self._carries(running, seen, like=self._cheapest(met, among_trials=not running)):
+            lane = waiting.pop(0)
+            met.append(lane)
+            self.extend(lane, 1)
+            if self._carries([*running, lane], seen):
+                running.append(lane)
+                self.extend(lane, seen[0])
+            else:
+                self.record(lane, lane.origin)
+        if met and not running:
+            running.append(next(lane for lane in met if lane.run is self._cheapest(met, among_trials=False)))
+        entered = {lane.agent.digest for lane in running}
+        left_out = {lane.agent.digest for lane in (*met, *waiting)} - entered
+        self.left_out = (self.left_out | left_out) - entered
+        self.full_races += bool(left_out)
+
+    def _cheapest(self, lanes: Sequence[Lane], *, among_trials: bool) -> Run | None:
+        runs = (*(lane.run for lane in lanes), self._whole() if among_trials else None)
+        return min((run for run in runs if run is not None), key=mean_tokens, default=None)
+
+    def _carries(self, running: Sequence[Lane], seen: Sequence[int], like: Run | None = None) -> bool:
+        """Whether the budget has room for these, and one more that costs what a run did, if each look drops half."""
+        runs = [run for run in (*(lane.run for lane in running), like) if run is not None]
+        others = halved(len(runs), seen) - sum(lane.done for lane in running)
+        return not runs or fits(self.task.meter.left(), runs, others, len(self.cases) - seen[0], self._whole())
 
     def _finish(self, running: list[Lane]) -> None:
         """Try the first of those that run on every case; it has then arrived."""
@@ -201,18 +212,12 @@ class Search:
     def _affords(self, running: Sequence[Lane], cases: int) -> bool:
         """Whether what is left of the budget is enough for the next look and then for one whole candidate."""
         runs = [lane.run for lane in running if lane.run is not None]
-        return self._covers(runs, sum(cases - lane.done for lane in running), len(self.cases) - cases)
+        others = sum(cases - lane.done for lane in running)
+        return fits(self.task.meter.left(), runs, others, len(self.cases) - cases, self._whole())
 
-    def _covers(self, runs: Sequence[Run], episodes: float, winner: int) -> bool:
-        """Whether there is room for further episodes of some agents and for those of a winner, who may be the dearest.
-
-        The cases that are left may be longer than those that were met: how much, whoever met all of them tells.
-        """
-        best = next(iter(ranked(self.trials)), None)
-        growth = longer(None if best is None else self.runs[best.number], min(len(run.clusters) for run in runs))
-        dearest = max(runs, key=lambda run: sum(one.usage.tokens for one in run.episodes) / len(run.episodes))
-        shares = [Need(episodes / len(runs), run) for run in runs]
-        return covers(self.task.meter.left(), [*shares, Need(winner, dearest)], growth)
+    def _whole(self) -> Run | None:
+        """The run of the best that met every case."""
+        return next((self.runs[trial.number] for trial in ranked(self.trials)), None)
 
     def has_room(self, episodes: int, runs: Sequence[Run]) -> bool:
         """Whether the budget has room for so many more, if they cost what those of the runs did."""
@@ -333,7 +338,7 @@ class Search:
             cases=cases,
             repeats=rounds(run),
             complete=cases == len(self.task.val),
-            tokens=sum(episode.usage.tokens for episode in episodes) / len(episodes),
+            tokens=mean_tokens(run),
             model_seconds=sum(episode.usage.model_milliseconds for episode in episodes) / len(episodes) / 1000,
             dropped=dropped,
         )
