@@ -1,11 +1,11 @@
 """An index in Qdrant, by URL or in its local mode: points that say from which generation to which they live.
 
 With `qdrant_filters` and `qdrant_lock` the only importer of qdrant_client. Words are sparse vectors: the terms of BM25
-with the average length of the first documents that came, times the rarity that Qdrant counts. Vectors are compared one
-by one. Qdrant has no transactions: a change writes points of the next generation beside those of this one, and is
-published by writing the one point that names the current generation; what is dead is dropped with the next change. One
-process writes: another that comes is told so as far as `qdrant_lock` can see it. The view is part of every question;
-but whoever has the key can read every point.
+with the average length of the first documents, times the rarity that Qdrant counts. Vectors are compared one by one.
+Qdrant has no transactions: a change writes points of the next generation beside those of this one, and is published by
+writing the one point that names the current generation; what is dead is dropped with the next change. One process
+writes: another is told so as far as `qdrant_lock` sees it. The view is part of every question; but whoever has the key
+can read every point.
 """
 
 import uuid
@@ -41,8 +41,7 @@ _INDEXED = {
     **dict.fromkeys(("born", "died"), models.PayloadSchemaType.INTEGER),
 }
 """What a server looks up; the local mode reads every point."""
-_PAGE = 1_000
-_SECONDS = 30
+_PAGE, _SECONDS = 1_000, 30
 
 
 class _Head(Record):
