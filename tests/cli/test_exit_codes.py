@@ -100,6 +100,7 @@ def test_a_key_is_not_said_aloud(tmp_path, monkeypatch):
         (("report", "html"), "holds no outcome; run an experiment first"),
         (("gate", "show"), "holds no outcome; run an experiment first"),
         (("calls", "show"), "holds no calls; run an experiment first"),
+        (("calls", "misses"), "holds no calls; run an experiment first"),
         (("runs", "list"), "holds no tracking store; run an experiment first"),
         (("ui",), "holds no tracking store; run an experiment first"),
     ],

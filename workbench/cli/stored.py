@@ -57,3 +57,14 @@ def sum_calls(calls: pl.DataFrame) -> list[dict[str, JsonValue]]:
     groups = calls.group_by(names, maintain_order=True).agg(sums)
     total = calls.select(*(pl.lit("all").alias(name) for name in names), *sums)
     return [*groups.to_dicts(), *total.to_dicts()]
+
+
+def sum_misses(misses: pl.DataFrame) -> list[dict[str, JsonValue]]:
+    """The attempts that got no answer, by run, module, model and kind of error; `last` is the latest's beginning."""
+    names = ("run", "module", "model", "error")
+    sums = (
+        pl.len().alias("attempts"),
+        (pl.col("milliseconds").sum() / 1000).round(3).alias("seconds"),
+        pl.col("started").max().alias("last"),
+    )
+    return misses.group_by(names, maintain_order=True).agg(sums).to_dicts()
