@@ -1,5 +1,6 @@
 """A search lets candidates race: no answer is paid twice, and each ends as a trial, whole or with a reason."""
 
+import math
 from dataclasses import replace
 from itertools import pairwise
 
@@ -11,7 +12,7 @@ from workbench.core import Budget, BudgetExceeded, Meter, OptimizeError, Run, Us
 from workbench.lms import CallStore, LMSpec, scope
 from workbench.optimize import Optimized, RandomSearch, Search, Space, optimize
 from workbench.optimize.racing import Rules
-from workbench.optimize.room import Need, covers, longer
+from workbench.optimize.room import Need, covers, fits, longer, margin
 
 
 def race(world: towns.World, candidates: int = 8) -> Optimized:
@@ -179,6 +180,20 @@ def test_what_is_left_of_longer_cases_costs_more() -> None:
     assert covers(Budget(calls=4, tokens=60), [Need(4, run)])
     assert not covers(Budget(calls=4, tokens=59), [Need(4, run)])
     assert not covers(Budget(calls=4), [Need(2, run), Need(3, run)])
+
+
+def test_what_varies_may_cost_more() -> None:
+    """Two further cases from four that vary: 1.645 standard deviations of their sum are held back."""
+    even, uneven = (run_of([Usage(calls=1, prompt_tokens=tokens) for tokens in each]) for each in (EVEN, UNEVEN))
+    spread = 1.6449 * math.sqrt(100 / 3 * (2 + 4 / 4)) / 20
+
+    assert (0.0, 0.0) == (margin([Need(2, even)]), margin([Need(0, uneven)]))
+    assert math.isclose(spread, margin([Need(2, uneven)]), rel_tol=1e-4)
+    assert fits(Budget(tokens=40), [uneven], 2, 2, None)
+    assert not fits(Budget(tokens=40), [uneven], 2, 2, None, surely=True)
+
+
+EVEN, UNEVEN = (10, 10, 10, 10), (5, 15, 5, 15)
 
 
 def run_of(usages: list[Usage]) -> Run:

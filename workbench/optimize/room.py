@@ -1,11 +1,15 @@
 """Whether a budget has room for what is to be asked, judged by what was asked."""
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
+from statistics import NormalDist, fmean, stdev
 from typing import NamedTuple
 
 from workbench.core import Budget, Run
 from workbench.optimize.attempts import mean_tokens
+
+_ONE_SIDED = NormalDist().inv_cdf(0.95)
 
 
 class Need(NamedTuple):
@@ -42,14 +46,32 @@ def longer(run: Run | None, cases: int) -> float:
     return max(1.0, (sum(rest) / len(rest)) / (sum(first) / len(first)))
 
 
-def fits(left: Budget, runs: Sequence[Run], episodes: float, winner: int, whole: Run | None) -> bool:
+def fits(
+    left: Budget, runs: Sequence[Run], episodes: float, winner: int, whole: Run | None, *, surely: bool = False
+) -> bool:
     """Whether there is room for further episodes of some agents and for those of a winner, who may be the dearest.
 
-    The cases that are left may be longer than those that were met: how much, a run over the whole of them tells.
+    The cases that are left may be longer than those that were met: how much, a run over the whole of them tells; and
+    with `surely` they may be longer by chance, as far as what was met allows with 95 %.
     """
     growth = longer(whole, min(len(run.clusters) for run in runs))
-    shares = [Need(episodes / len(runs), run) for run in runs]
-    return covers(left, [*shares, Need(winner, max(runs, key=mean_tokens))], growth)
+    needs = [*(Need(episodes / len(runs), run) for run in runs), Need(winner, max(runs, key=mean_tokens))]
+    return covers(left, needs, growth * (1 + margin(needs) if surely else 1))
+
+
+def margin(needs: Sequence[Need]) -> float:
+    """By which share the tokens of what is needed may exceed what is expected, with a chance of 5 %.
+
+    Source: the normal prediction of a sum of m further values from n that were seen, whose variance is that of one
+    value times m + m² / n; a run of one episode shows no variance. Runs are taken to vary independently.
+    """
+    expected, variance = 0.0, 0.0
+    for need in needs:
+        tokens = [episode.usage.tokens for episode in need.run.episodes]
+        expected += need.episodes * fmean(tokens)
+        if len(tokens) > 1:
+            variance += stdev(tokens) ** 2 * (need.episodes + need.episodes**2 / len(tokens))
+    return _ONE_SIDED * math.sqrt(variance) / expected if expected else 0.0
 
 
 def halved(candidates: int, seen: Sequence[int]) -> float:

@@ -210,10 +210,10 @@ class Search:
         ]
 
     def _affords(self, running: Sequence[Lane], cases: int) -> bool:
-        """Whether what is left of the budget is enough for the next look and then for one whole candidate."""
+        """Whether what is left of the budget is surely enough for the next look and then for one whole candidate."""
         runs = [lane.run for lane in running if lane.run is not None]
         others = sum(cases - lane.done for lane in running)
-        return fits(self.task.meter.left(), runs, others, len(self.cases) - cases, self._whole())
+        return fits(self.task.meter.left(), runs, others, len(self.cases) - cases, self._whole(), surely=True)
 
     def _whole(self) -> Run | None:
         """The run of the best that met every case."""
