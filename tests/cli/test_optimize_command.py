@@ -98,14 +98,14 @@ def test_a_search_ends_with_a_table_and_what_to_type_next(desk: Desk) -> None:
     result = desk.type("run")
     again = desk.type("run", "--json")
 
-    assert (0, 24) == (result.exit_code, desk.engine.calls)
+    assert (0, 18) == (result.exit_code, desk.engine.calls)
     assert " best " in result.stdout
-    assert "stopped: budget 'calls'" in result.stdout
+    assert "stopped: budget: had no room for 3 of the candidates" in result.stdout
     assert f"next:  uv run workbench run {desk.file} --workspace {desk.workspace}" in result.stdout
     assert (
         f"more:  uv run workbench optimize resume {desk.file} --workspace {desk.workspace} --calls 48" in result.stdout
     )
-    assert 24 == json.loads(again.stdout)["outcome"]["spent"]["calls"]
+    assert 18 == json.loads(again.stdout)["outcome"]["spent"]["calls"]
 
 
 def test_a_search_is_resumed_shown_and_replayed(desk: Desk) -> None:
