@@ -1,12 +1,13 @@
 """Tools of an MCP server: pinned to what was read, looked at again before each call, and told nothing else."""
 
 import sys
+import time
 from pathlib import Path
 
 import pytest
 import yaml
 
-from workbench.tools import Attempt, NotDone, Tool, ToolError, imported, pins
+from workbench.tools import Attempt, NotDone, Tool, ToolError, imported, mcp_server, pins
 
 SERVER = """
 import os, sys
@@ -117,3 +118,18 @@ def test_a_server_that_does_not_start_is_named(place: Path) -> None:
         pins(place)
 
     assert "s3cret" not in str(raised.value)
+
+
+def test_a_server_that_does_not_speak_in_time_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would wait for ever; nothing of it is left behind."""
+    monkeypatch.setattr(mcp_server, "SECONDS", 3.0)
+    path, pid = tmp_path / "mute.yaml", tmp_path / "pid"
+    command = ["/bin/sh", "-c", f"echo $$ > '{pid}'; exec sleep 600"]
+    path.write_text(yaml.safe_dump({"mcp": {"command": command}, "tools": {}}))
+    with pytest.raises(ToolError, match="MCP server 'sh': can't tell its tools"):
+        pins(path)
+    ends = time.monotonic() + 30
+    while Path(f"/proc/{pid.read_text().strip()}").exists() and time.monotonic() < ends:
+        time.sleep(0.1)
+
+    assert not Path(f"/proc/{pid.read_text().strip()}").exists()
