@@ -6,12 +6,13 @@ import typer
 
 from workbench.cli.options import WORKSPACE, Json, Workspace, noun
 
+Run = Annotated[str | None, typer.Option(help="Only what this stage's folder asked.")]
 app = noun("Account for calls of language models.")
 
 
 @app.command("show")
 def show_calls(
-    run: Annotated[str | None, typer.Option(help="Only the calls of this stage's folder.")] = None,
+    run: Run = None,
     workspace: Workspace = WORKSPACE,
     as_json: Json = False,
 ) -> None:
@@ -27,7 +28,7 @@ def show_calls(
 
 @app.command("misses")
 def show_misses(
-    run: Annotated[str | None, typer.Option(help="Only the attempts of this stage's folder.")] = None,
+    run: Run = None,
     workspace: Workspace = WORKSPACE,
     as_json: Json = False,
 ) -> None:
