@@ -51,6 +51,7 @@ from workbench.evals import EvaluationRequest, compare, evaluate, measure, rende
 from workbench.lms import CallStore, EmbeddedEngine, question, scope, scripted_lm
 from workbench.lms.accounted import Engine
 from workbench.optimize import Optimized, Space, Task, line_up, optimize
+from workbench.optimize.attempts import mean_tokens
 
 SINGLES = ("labeled_few_shot", "bootstrap_few_shot", "nearest_demos", "random_search")
 WITH_RETRIEVAL = ("tune_retrieval", *SINGLES)
@@ -190,7 +191,7 @@ def render(contenders: Sequence[Contender]) -> str:
                 "" if against is None or against.p_value is None else f"{against.p_value:.4f}",
                 "0" if spent is None else str(spent.calls),
                 "0" if spent is None else str(spent.tokens),
-                f"{sum(episode.usage.tokens for episode in one.run.episodes) / len(one.run.episodes):.0f}",
+                f"{mean_tokens(one.run):.0f}",
             )
         )
     heads = ("optimizer", "held-out score", "gain [95 %]", "p", "calls", "tokens", "a case")

@@ -24,6 +24,11 @@ class Lane:
         return 0 if self.run is None else len(self.run.clusters)
 
 
+def runs_of(lanes: Iterable[Lane]) -> list[Run]:
+    """What those were tried on that were tried at all."""
+    return [lane.run for lane in lanes if lane.run is not None]
+
+
 def mean_tokens(run: Run) -> float:
     """Of a case, each time that it was asked."""
     return sum(episode.usage.tokens for episode in run.episodes) / len(run.episodes)

@@ -11,9 +11,9 @@ from workbench.agents import Agent, AgentSpec, Program
 from workbench.core import BudgetExceeded, Case, Episode, Meter, OptimizeError, Prediction, Run, Usage, short
 from workbench.evals import EvaluationRequest, Metric, bind_metrics, evaluate, summarize
 from workbench.lms import scope
-from workbench.optimize.attempts import Lane, as_paid, joined, mean_tokens, rounds, runner
+from workbench.optimize.attempts import Lane, as_paid, joined, mean_tokens, rounds, runner, runs_of
 from workbench.optimize.playoff import Finalist, again
-from workbench.optimize.racing import Elimination, Race, Rules, Runner, arrange, looks, rank
+from workbench.optimize.racing import Elimination, Race, Rules, arrange, looks, rank
 from workbench.optimize.room import Need, covers, fits, halved
 from workbench.optimize.space import changes
 from workbench.optimize.standing import Standing, stand
@@ -138,7 +138,7 @@ class Search:
         taken to be as cheap as the cheapest so far, which is the best of the search until somebody is in.
         """
         met: list[Lane] = []
-        while waiting and self._carries(running, seen, like=self._cheapest(met, among_trials=not running)):
+        while waiting and self._carries(running, seen, like=self._cheapest(met, running)):
             lane = waiting.pop(0)
             met.append(lane)
             self.extend(lane, 1)
@@ -148,21 +148,22 @@ class Search:
             else:
                 self.record(lane, lane.origin)
         if met and not running:
-            running.append(next(lane for lane in met if lane.run is self._cheapest(met, among_trials=False)))
+            cheapest = min(runs_of(met), key=mean_tokens)
+            running.append(next(lane for lane in met if lane.run is cheapest))
         entered = {lane.agent.digest for lane in running}
         left_out = {lane.agent.digest for lane in (*met, *waiting)} - entered
         self.left_out = (self.left_out | left_out) - entered
         self.full_races += bool(left_out)
 
-    def _cheapest(self, lanes: Sequence[Lane], *, among_trials: bool) -> Run | None:
-        runs = (*(lane.run for lane in lanes), self._whole() if among_trials else None)
-        return min((run for run in runs if run is not None), key=mean_tokens, default=None)
+    def _cheapest(self, met: Sequence[Lane], running: Sequence[Lane]) -> Run | None:
+        whole = None if running else self._whole()
+        return min(runs_of(met) if whole is None else [*runs_of(met), whole], key=mean_tokens, default=None)
 
     def _carries(self, running: Sequence[Lane], seen: Sequence[int], like: Run | None = None) -> bool:
         """Whether the budget has room for these, and one more that costs what a run did, if each look drops half."""
-        runs = [run for run in (*(lane.run for lane in running), like) if run is not None]
+        runs = runs_of(running) if like is None else [*runs_of(running), like]
         others = halved(len(runs), seen) - sum(lane.done for lane in running)
-        return not runs or fits(self.task.meter.left(), runs, others, len(self.cases) - seen[0], self._whole())
+        return not runs or self._fits(runs, others, seen[0])
 
     def _finish(self, running: list[Lane]) -> None:
         """Try the first of those that run on every case; it has then arrived."""
@@ -174,7 +175,9 @@ class Search:
         """Drop who can't win any more, and put the best in front."""
         lanes = {lane.agent.digest: lane for lane in running}
         runners = [runner(digest, lane.run) for digest, lane in lanes.items() if lane.run is not None]
-        for gone in race.look(look, runners, self._champion()) if runners else ():
+        whole = self._whole()
+        champion = None if whole is None else runner(whole.header.agent_digest, whole)
+        for gone in race.look(look, runners, champion) if runners else ():
             self.record(lane := lanes.pop(gone.candidate), lane.origin, gone)
         left = [one for one in rank(runners) if one.name in lanes]
         if runners:
@@ -211,22 +214,21 @@ class Search:
 
     def _affords(self, running: Sequence[Lane], cases: int) -> bool:
         """Whether what is left of the budget is surely enough for the next look and then for one whole candidate."""
-        runs = [lane.run for lane in running if lane.run is not None]
-        others = sum(cases - lane.done for lane in running)
-        return fits(self.task.meter.left(), runs, others, len(self.cases) - cases, self._whole(), surely=True)
+        return self._fits(runs_of(running), sum(cases - lane.done for lane in running), cases, surely=True)
 
-    def _whole(self) -> Run | None:
-        """The run of the best that met every case."""
-        return next((self.runs[trial.number] for trial in ranked(self.trials)), None)
+    def _fits(self, runs: Sequence[Run], others: float, cases: int, *, surely: bool = False) -> bool:
+        """Whether there is room for other episodes, and for a winner that has met so many cases to meet them all."""
+        winner = len(self.cases) - cases
+        return fits(self.task.meter.left(), runs, others, winner, self._whole(), surely=surely)
 
     def has_room(self, episodes: int, runs: Sequence[Run]) -> bool:
         """Whether the budget has room for so many more, if they cost what those of the runs did."""
         total = sum(len(run.episodes) for run in runs)
         return covers(self.task.meter.left(), [Need(episodes * len(run.episodes) / total, run) for run in runs])
 
-    def _champion(self) -> Runner | None:
-        best = next(iter(ranked(self.trials)), None)
-        return None if best is None else runner(best.agent_digest, self.runs[best.number])
+    def _whole(self) -> Run | None:
+        """What the best was tried on, of those that met every case."""
+        return next((self.runs[trial.number] for trial in ranked(self.trials)), None)
 
     def spec(self, trial: Trial) -> AgentSpec:
         """A trial's candidate, whole."""
