@@ -52,15 +52,39 @@ def test_the_demos_together_carry_the_gain(store: CallStore) -> None:
     assert (-0.75, 0.0) == (losses["demos"], losses["demo 1"])
 
 
-def test_nearest_demos_are_dropped_one_after_another(store: CallStore) -> None:
-    """From four to the three that are enough."""
+def test_every_smaller_number_of_nearest_demos_is_tried(store: CallStore) -> None:
+    """From five to the three that are enough; each number is a line, and says what it would have cost."""
     world = towns.World(store=store)
     with scope(run=towns.RUN):
         optimize(towns.start(), [NearestDemos()], world.task)
-        winner = vary(taught(towns.start(), world.task), {"demos": 4, "demo_choice": "nearest"})
+        winner = vary(taught(towns.start(), world.task), {"demos": 5, "demo_choice": "nearest"})
         found = explain_win(world.task, towns.start(), winner)
+    beyond = {effect.edit[-1]: effect for effect in found.effects if effect.edit.startswith("nearest demos beyond")}
 
     assert (3, 1.0) == (found.smallest.demos, found.kept)
+    assert {"4": True, "3": True, "2": False, "1": False} == {name: effect.dropped for name, effect in beyond.items()}
+    assert [0.0, 0.0] == [beyond["4"].loss.difference, beyond["3"].loss.difference]
+    assert (beyond["2"].loss.difference or 0.0) < 0
+    assert beyond["1"].tokens_saved > beyond["2"].tokens_saved > 0
+
+
+def test_a_number_that_fails_between_two_that_do_not_stops_nothing(store: CallStore) -> None:
+    """A model that two demos confuse is no worse with one than with three."""
+
+    def odd(prompt: str) -> str:
+        shown = prompt.count("Arguments:\n{")
+        return towns.pupil("Arguments:\n{" * 3 + prompt) if shown % 2 else "{}"
+
+    world = towns.World(store=store, answer=odd)
+    with scope(run=towns.RUN):
+        winner = vary(taught(towns.start(), world.task), {"demos": 3, "demo_choice": "nearest"})
+        found = explain_win(world.task, towns.start(), winner)
+    dropped = {effect.edit: effect.dropped for effect in found.effects}
+
+    assert 1 == found.smallest.demos
+    assert found.kept >= 1.0
+    assert dropped["nearest demos beyond 2"]
+    assert dropped["nearest demos beyond 1"]
 
 
 def test_changed_instructions_are_an_edit() -> None:

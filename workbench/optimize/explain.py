@@ -1,8 +1,9 @@
 """Explain a win: which cases flipped and where, which edits carry the gain, and how few of them are enough.
 
 Every edit that separates winner from start (each knob, each demo, each instruction) is undone by itself, and what
-that costs is measured case by case. Then the edits that alone cost next to nothing are undone together, the dearest in
-prompt tokens first, as long as the share of the gain that is asked for stays. Calls that the search has made are in the
+that costs is measured case by case; where demos are chosen for each request every smaller number of them is tried. Then
+the edits that alone cost next to nothing are undone together, the dearest in prompt tokens first, as long as the share
+of the gain that is asked for stays. Calls that the search has made are in the
 call store and cost nothing; those of new variants are paid from the task's budget. The smallest variant is chosen on
 the cases it is measured on, so its gain has to be measured again on others before it is believed.
 """
@@ -153,7 +154,7 @@ def explain_win(task: Task, start: AgentSpec, winner: AgentSpec, *, keep: float 
     edits = find_edits(task, start, winner)
     alone = {edit.name: edit.undo(winner) for edit in edits}
     enough = keep * gain.difference
-    smallest, dropped = _shrink(bench, start, winner, edits, enough)
+    smallest = _shrink(bench, start, winner, edits, enough)
     smallest_gain = bench.against(start, smallest, ("start", "smallest"))
     before, after = (bench.measure(spec).run for spec in (start, winner))
     flips = _flips(task, before, after)
@@ -168,7 +169,7 @@ def explain_win(task: Task, start: AgentSpec, winner: AgentSpec, *, keep: float 
                 change=edit.change,
                 loss=bench.against(winner, alone[edit.name], ("winner", f"without {edit.name}")),
                 tokens_saved=bench.saved(winner, alone[edit.name]),
-                dropped=edit.name in dropped,
+                dropped=edit.undo(smallest) == smallest,
             )
             for edit in edits
         ),
@@ -221,23 +222,20 @@ def render_explanation(found: Explanation) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _shrink(
-    bench: _Bench, start: AgentSpec, winner: AgentSpec, edits: tuple[Edit, ...], enough: float
-) -> tuple[AgentSpec, frozenset[str]]:
-    """The winner without every edit it can do without, and the names of those; tokens are never added."""
+def _shrink(bench: _Bench, start: AgentSpec, winner: AgentSpec, edits: tuple[Edit, ...], enough: float) -> AgentSpec:
+    """The winner without every edit it can do without; tokens are never added."""
 
     def fits(spec: AgentSpec, than: AgentSpec) -> bool:
         difference = bench.against(start, spec).difference
         return difference is not None and difference >= enough and bench.saved(than, spec) >= 0
 
     free = [edit for edit in edits if fits(edit.undo(winner), winner)]
-    spec, dropped = winner, set[str]()
+    spec = winner
     for edit in sorted(free, key=lambda edit: -bench.saved(winner, edit.undo(winner))):
         smaller = edit.undo(spec)
         if fits(smaller, spec):
             spec = smaller
-            dropped.add(edit.name)
-    return spec, frozenset(dropped)
+    return spec
 
 
 def _reset(name: str, value: JsonValue) -> Callable[[AgentSpec], AgentSpec]:
@@ -255,10 +253,10 @@ def _instructions(task: Task, start: AgentSpec, winner: AgentSpec) -> Iterator[E
 
 
 def _demos(task: Task, start: AgentSpec, winner: AgentSpec) -> Iterator[Edit]:
-    """Each demo that every prompt shows; where they are chosen for each request, one demo fewer, again and again."""
+    """Each demo that every prompt shows; where they are chosen for each request, those beyond each smaller number."""
     if winner.demo_choice == "nearest":
-        for count in range(winner.demos - start.demos):
-            yield Edit(f"nearest demo {count + 1}", "one fewer for each request", _fewer)
+        for count in range(winner.demos - 1, start.demos, -1):
+            yield Edit(f"nearest demos beyond {count}", f"{count} → {winner.demos} for each request", _at_most(count))
         return
     name = task.build(winner).module.taught
     held = _held(winner, name)[: winner.demos]
@@ -269,8 +267,8 @@ def _demos(task: Task, start: AgentSpec, winner: AgentSpec) -> Iterator[Edit]:
             yield Edit(f"demo {place}", request, _without(name, digest))
 
 
-def _fewer(spec: AgentSpec) -> AgentSpec:
-    return vary(spec, {"demos": max(0, spec.demos - 1)})
+def _at_most(count: int) -> Callable[[AgentSpec], AgentSpec]:
+    return lambda spec: vary(spec, {"demos": count}) if spec.demos > count else spec
 
 
 def _without(name: str, digest: str) -> Callable[[AgentSpec], AgentSpec]:
