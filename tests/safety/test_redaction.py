@@ -299,3 +299,13 @@ def test_which_recognisers_are_asked_is_what_asking_each_says() -> None:
         text = "".join(word + random.choice(("", "x", "-", "_", " a", "ę€")) for word in words)
         each = [one for one in RECOGNISERS if not one.hints or any(hint in text.lower() for hint in one.hints)]
         assert each == possible(text), text
+
+
+def test_an_address_is_looked_for_around_its_sign_and_found_as_if_everywhere() -> None:
+    """Long names, quotes, signs in a row: the same as the pattern by itself."""
+    recogniser = next(one for one in RECOGNISERS if one.kind == "e-mail")
+    random = stream(11, "addresses")
+    pieces = ("jo", "@", "example.org", "'", ".", " ", "-", "a" * 63, "b.c", "\n", "é")
+    for _ in range(3000):
+        text = "".join(random.choice(pieces) for _ in range(random.randrange(12)))
+        assert recogniser.compiled.sub("[e-mail]", text) == recogniser.replace(text), text

@@ -1,9 +1,11 @@
 """What a secret, an e-mail address, a phone number, a payment card or a bank account looks like."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+
+from ahocorasick_rs import BytesAhoCorasick
 
 from workbench.safety.national_ids import BY_WORD, is_national_id, pattern_by_word, patterns_by_form, valid
 from workbench.safety.pseudonyms import Pseudonyms
@@ -141,6 +143,29 @@ def is_local_phone(text: str) -> bool:
 
 
 @dataclass(frozen=True)
+class Around:
+    """A letter that every match holds, by which matches are found faster than by their first one."""
+
+    letter: str
+    head: re.Pattern[str]
+    """What a match begins with, up to the letter, which stands there once."""
+    most: int
+    """Letters before it."""
+
+    def starts(self, text: str) -> Iterator[int]:
+        """Where a match may begin."""
+        after, at = 0, text.find(self.letter)
+        while at >= 0:
+            head = self.head.search(text, max(after, at - self.most), at + 1)
+            if head is not None:
+                yield head.start()
+            after, at = at + 1, text.find(self.letter, at + 1)
+
+
+_LOCAL = r"(?<![\w.%+-])[\w.%+'-]{1,64}+@"
+
+
+@dataclass(frozen=True)
 class Recogniser:
     """One kind of thing that must not leave: how to see it, how to be sure, what stands there instead."""
 
@@ -151,6 +176,8 @@ class Recogniser:
     """Lower-case strings, one of which is in every text the pattern matches: they make most texts cheap."""
     sure: Callable[[str], bool] | None = None
     """Looks at what matched and decides; without it the match is enough."""
+    around: Around | None = None
+    """Where to look, if that is known."""
 
     @property
     def in_lines(self) -> bool:
@@ -175,7 +202,15 @@ class Recogniser:
                 return f"{kept}[{self.kind}]"
             return f"{kept}[{self.kind}:{pseudonyms.of(self.kind, found)}]"
 
-        return self.compiled.sub(mark, text)
+        if self.around is None:
+            return self.compiled.sub(mark, text)
+        pieces, done = list[str](), 0
+        for start in self.around.starts(text):
+            match = self.compiled.match(text, start) if start >= done else None
+            if match is not None:
+                pieces += (text[done:start], mark(match))
+                done = match.end()
+        return "".join((*pieces, text[done:]))
 
 
 # In order: a later one sees what earlier ones left. Where a pattern can, it begins with the characters it wants and
@@ -213,8 +248,9 @@ RECOGNISERS: tuple[Recogniser, ...] = (
     ),
     Recogniser(
         "e-mail",
-        r"(?<![\w.%+-])[\w.%+'-]{1,64}+@(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}(?![\w-])",
+        _LOCAL + r"(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}(?![\w-])",
         ("@",),
+        around=Around("@", re.compile(_LOCAL), 64),
     ),
     Recogniser("iban", rf"[A-Z][A-Z](?<!\w[A-Z]{{2}})(?=\d\d)(?:{_IBAN})(?!\w)", (), is_iban),
     Recogniser(
@@ -249,31 +285,19 @@ RECOGNISERS: tuple[Recogniser, ...] = (
     ),
 )
 
-_HINTED = {
-    hint: frozenset(place for place, one in enumerate(RECOGNISERS) if hint in one.hints)
-    for hint in sorted({hint for one in RECOGNISERS for hint in one.hints})
-}
-"""Places of the recognisers that a hint is one of."""
-_HINTED["tÉl"] = _HINTED["tél"]  # as `possible` makes it lower case
+_HINTS = {hint for one in RECOGNISERS for hint in one.hints} | {"tÉl"}  # as `possible` makes it lower case
+_PLACES = tuple(
+    (hint, frozenset(place for place, one in enumerate(RECOGNISERS) if hint.lower() in one.hints))
+    for hint in sorted(_HINTS)
+)
+"""Hints, each with the places of the recognisers that it is one of."""
 _ALWAYS = frozenset(place for place, one in enumerate(RECOGNISERS) if not one.hints)
-_WORDS = ("key", "token")
-_BY_WORD = {word: [hint for hint in _HINTED if word in hint] for word in _WORDS}
-"""Hints with a word in them: a text without the word has none of them."""
-_SUFFIXED = [hint for hint in _HINTED if len(hint) > 2 and hint[-1] in "-_" and not any(one in hint for one in _WORDS)]
-_BY_END = {end: [hint for hint in _SUFFIXED if hint[-3:-1] == end] for end in {hint[-3:-1] for hint in _SUFFIXED}}
-"""Hints that end in a dash or a low line, by the two letters before it: a text has few such pairs."""
-_OTHERS = [hint for hint in _HINTED if hint not in _SUFFIXED and not any(word in hint for word in _WORDS)]
+_AUTOMATON = BytesAhoCorasick([hint.encode("latin-1") for hint, _ in _PLACES])
 
 
 def possible(text: str) -> list[Recogniser]:
     """Those that could find something in a text, in their order. Every text comes by here."""
-    # One byte a letter, whatever is in it: that is searched twice as fast, and no hint has other letters.
-    lowered = text.encode("latin-1", "replace").lower().decode("latin-1")
-    hints = [hint for hint in _OTHERS if hint in lowered]
-    for word, some in _BY_WORD.items():
-        if word in lowered:
-            hints += [hint for hint in some if hint in lowered]
-    ends = {piece[-2:] for piece in lowered.replace("_", "-").split("-")}
-    for end in ends & _BY_END.keys():
-        hints += [hint for hint in _BY_END[end] if hint in lowered]
-    return [RECOGNISERS[place] for place in sorted(_ALWAYS.union(*(_HINTED[hint] for hint in hints)))]
+    # One byte a letter, whatever is in it: no hint has other letters.
+    lowered = text.encode("latin-1", "replace").lower()
+    hints = {hint for hint, _, _ in _AUTOMATON.find_matches_as_indexes(lowered, overlapping=True)}
+    return [RECOGNISERS[place] for place in sorted(_ALWAYS.union(*(_PLACES[hint][1] for hint in hints)))]

@@ -17,8 +17,8 @@ from workbench.safety.recognisers import SECRET_NAME, TOKEN, Recogniser, possibl
 DROPPED = "[dropped: could not be redacted]"
 """What stands where something could not be redacted."""
 
-_NUMBERED = re.compile(r"(?m)^(?:[^\n\d]*+\d){7}.*+$")
-"""A line with seven digits and more."""
+_FEWEST = 7  # digits of a card, a phone number or a national id
+_NUMBERED = re.compile(rf"(?:\D*+\d){{{_FEWEST}}}")
 _SHORT = 64  # characters of a text whose result is kept
 # Source: JSON Schema, draft 2020-12, validation vocabulary
 _TYPES = ("string", "integer", "number", "boolean", "array", "object", "null")
@@ -91,14 +91,17 @@ class Redactor:
 
     def _replace_numbers(self, text: str, recognisers: list[Recogniser]) -> str:
         """What only stands in lines with many digits is looked for in those alone: most lines have none."""
-        before = "\n".join(_NUMBERED.findall(text))
+        lines = text.split("\n")
+        numbered = [place for place, line in enumerate(lines) if _is_numbered(line)]
+        before = "\n".join([lines[place] for place in numbered])
         after = before
         for recogniser in recognisers:
             after = recogniser.replace(after, self.pseudonyms)
         if after == before:
             return text
-        lines = iter(after.split("\n"))
-        return _NUMBERED.sub(lambda _line: next(lines), text)
+        for place, line in zip(numbered, after.split("\n"), strict=True):
+            lines[place] = line
+        return "\n".join(lines)
 
     def _walk(self, value: JsonValue, levels: int) -> JsonValue:
         if levels == 0:
@@ -128,6 +131,13 @@ class Redactor:
         if isinstance(value, str) and name.lower() == "token" and TOKEN.fullmatch(value):
             return "[secret]"
         return self._walk(value, levels)
+
+
+def _is_numbered(line: str) -> bool:
+    """Whether a line has seven digits and more; one of ASCII letters is counted, which is faster."""
+    if not line.isascii():
+        return _NUMBERED.match(line) is not None
+    return len(line) - len(line.encode().translate(None, b"0123456789")) >= _FEWEST
 
 
 def _is_schema(value: JsonValue, levels: int) -> bool:
