@@ -86,11 +86,11 @@ def test_known_items_are_pieces_of_documents_that_nobody_confirmed() -> None:
 
 def test_judgments_have_to_fit_the_corpus() -> None:
     """A relevant document that can't be found would lower every index alike."""
-    corpus = Corpus(name="c", documents=(Document(doc_id="d1", text="x"),))
+    known = ("d1",)
     one = Judgment(query_id="q", query="x", relevant={"d1": 1, "gone": 0})
 
-    check_judgments([one], corpus)
+    check_judgments([one], known, "corpus 'c'")
     with pytest.raises(RetrievalError, match="twice"):
-        check_judgments([one, one], corpus)
-    with pytest.raises(RetrievalError, match="'gone' is judged relevant"):
-        check_judgments([one.model_copy(update={"relevant": {"gone": 1}})], corpus)
+        check_judgments([one, one], known, "corpus 'c'")
+    with pytest.raises(RetrievalError, match="'gone' is judged relevant and not in corpus 'c'"):
+        check_judgments([one.model_copy(update={"relevant": {"gone": 1}})], known, "corpus 'c'")

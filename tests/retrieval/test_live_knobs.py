@@ -12,7 +12,7 @@ from test_cross_encoder import write_model
 from workbench.core import EVERYONE, Document, Origin, RetrievalError, digest_json
 from workbench.retrieval.cross_encoder import describe_cross_encoder
 from workbench.retrieval.index import Hit, IndexSpec, Vectors
-from workbench.retrieval.knobs import LOCAL, SHARED
+from workbench.retrieval.knobs import LIVE_KNOBS, STORE_KNOBS
 from workbench.retrieval.live import LiveIndex
 from workbench.retrieval.live_explain import explain
 from workbench.retrieval.live_frozen import copy_live, freeze
@@ -100,9 +100,9 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Hit, ...]]:
 
 def test_every_knob_is_known_here() -> None:
     """A field that is added to the spec is refused by live indexes, until it has an effect and stands in this test."""
-    assert {*CHANGES, "embedding", "cross_encoder"} == LOCAL
-    assert LOCAL > SHARED
-    assert {"chunk", "overlap", "aspects", "ranker", "routes"} == IndexSpec.model_fields.keys() - LOCAL
+    assert {*CHANGES, "embedding", "cross_encoder"} == LIVE_KNOBS
+    assert LIVE_KNOBS > STORE_KNOBS
+    assert {"chunk", "overlap", "aspects", "ranker", "routes"} == IndexSpec.model_fields.keys() - LIVE_KNOBS
 
 
 @pytest.mark.parametrize("knob", CHANGES)

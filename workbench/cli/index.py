@@ -1,6 +1,7 @@
 """`workbench index`: a corpus made searchable, kept fresh, searched in a caller's view, and explained."""
 
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -25,25 +26,38 @@ Where = Annotated[
     typer.Option(help="FIELD=VALUE, FIELD>=VALUE or FIELD<=VALUE on metadata, source, trust or licence; repeatable."),
 ]
 
+Retriever = Annotated[
+    Literal["bm25", "dense", "hybrid"] | None, typer.Option(help="Words, meanings, or both, which is the default.")
+]
+Analyzer = Annotated[
+    Literal["code", "code_english", "words", "english"] | None,
+    typer.Option(help="How text becomes words: names split (code, the default) or not, English endings cut or not."),
+]
+Spec = Annotated[
+    Path | None,
+    typer.Option(
+        help="A file with all knobs, as `index tune --out` writes it; instead of retriever, analyzer and embedding."
+    ),
+]
+Store = Annotated[
+    str,
+    typer.Option(
+        help="Where it lies, if not in the workspace: postgresql://USER@HOST/DATABASE, s3://BUCKET/FOLDER or "
+        "https://HOST:6333 (Qdrant). ${NAME} stands for a variable of the environment, such as a password."
+    ),
+]
+
 
 @app.command()
 def build(  # noqa: PLR0913, PLR0917 - a command's options are its parameters
     name: Name,
     corpus: Annotated[str, typer.Argument(help="A corpus of the folder corpora, its file, or documents as .jsonl.")],
-    retriever: Annotated[Literal["bm25", "dense", "hybrid"], typer.Option(help="Words, meanings, or both.")] = "hybrid",
-    analyzer: Annotated[
-        Literal["code", "code_english", "words", "english"],
-        typer.Option(help="How text becomes words: names split into parts or not, English endings cut or not."),
-    ] = "code",
+    retriever: Retriever = None,
+    analyzer: Analyzer = None,
+    spec: Spec = None,
     chunk: Annotated[int, typer.Option(min=0, help="Most characters of a passage; 0 leaves documents whole.")] = 0,
     overlap: Annotated[int, typer.Option(min=0, help="Characters that the next passage may repeat.")] = 0,
-    store: Annotated[
-        str,
-        typer.Option(
-            help="Where it lies, if not in the workspace: postgresql://USER@HOST/DATABASE, s3://BUCKET/FOLDER or "
-            "https://HOST:6333 (Qdrant). ${NAME} stands for a variable of the environment, such as a password."
-        ),
-    ] = "",
+    store: Store = "",
     embedding: Annotated[
         str,
         typer.Option(help="A provider's embedding model, as the provider spells it. Without it: the embedded one."),
@@ -54,18 +68,18 @@ def build(  # noqa: PLR0913, PLR0917 - a command's options are its parameters
     as_json: Json = False,
 ) -> None:
     """Make a corpus searchable. Stopped half-way it is kept, and `refresh` goes on."""
+    from workbench.cli.index_view import read_spec
     from workbench.cli.progress import Terminal
     from workbench.cli.render import show
     from workbench.lab import Workspace as Folder
     from workbench.lab.indexes import Recipe, build_index
-    from workbench.retrieval import IndexSpec
 
     recipe = Recipe(corpus=corpus, chunk=chunk, overlap=overlap, store=store)
     with Terminal() as terminal:
         folder = Folder(workspace, terminal)
         model = _embedding(folder, embedding, base_url, key_env)
-        spec = IndexSpec(retriever=retriever, analyzer=analyzer, embedding=model)
-        done = build_index(folder, name, recipe, spec)
+        chosen = {"retriever": retriever, "analyzer": analyzer, "embedding": model}
+        done = build_index(folder, name, recipe, read_spec(spec, chosen))
     show(f"{done}\nnext: uv run workbench index search {name} QUERY", done, as_json=as_json)
 
 

@@ -1,11 +1,12 @@
-"""Who asks an index, and what conditions narrow it to, from what a person typed."""
+"""How an index is to be, who asks it, and what conditions narrow it to, from what a person typed."""
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
-from workbench.core import ConfigError, Scalar
-from workbench.retrieval import Condition, View
+from workbench.core import ConfigError, Scalar, read_record
+from workbench.retrieval import Condition, IndexSpec, View
 
 _CONDITION = re.compile(r"(?P<field>[^<>=]+)(?P<sign>>=|<=|=)(?P<value>.*)", re.DOTALL)
 
@@ -20,6 +21,19 @@ def read_view(user: str | None, groups: Sequence[str], where: Sequence[str]) -> 
     """
     principals = tuple(sorted({*([user] if user else []), *groups}))
     return View(principals=principals, where=tuple(_condition(one) for one in where))
+
+
+def read_spec(file: Path | None, chosen: Mapping[str, object]) -> IndexSpec:
+    """The spec of a file, or of what was chosen; what is None was not.
+
+    Raises: ConfigError if there are both; DataError if the file holds no spec.
+    """
+    named = {name: value for name, value in chosen.items() if value is not None}
+    if file is None:
+        return IndexSpec.model_validate(named)
+    if named:
+        raise ConfigError(f"spec {str(file)!r}: holds every knob; leave out --{min(named)}, or the file")
+    return read_record(file, IndexSpec)
 
 
 def _condition(text: str) -> Condition:

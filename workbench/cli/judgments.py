@@ -56,7 +56,7 @@ def confirm(
     found = decide(workspace, run, adjudicator=adjudicator)
     write_records(out, found.judgments)
     counts = f"{len(found.judgments)} confirmed, {found.rejected} rejected, {found.undecided} undecided"
-    show(f"{counts}\n{out}\nnext: uv run workbench index tune FOLDER --judgments {out}", found, as_json=as_json)
+    show(f"{counts}\n{out}\nnext: uv run workbench index tune INDEX --judgments {out}", found, as_json=as_json)
 
 
 @app.command()

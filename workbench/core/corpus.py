@@ -108,6 +108,11 @@ class Document(Record):
     origin: Origin | None = None
     """None is a document that the project made itself, such as a tool of a catalogue: whoever has it may read it."""
 
+    @property
+    def whole_id(self) -> str:
+        """The id of the document that this is a passage of, or its own."""
+        return (self.origin.whole if self.origin else "") or self.doc_id
+
 
 class Corpus(Record):
     """Documents in a fixed order, with unique ids."""

@@ -98,7 +98,7 @@ def build_index(workspace: Workspace, name: str, recipe: Recipe, spec: IndexSpec
             "another name"
         )
     check_spec(where, name, spec)
-    encoder = _encoder(workspace, spec)
+    encoder = open_encoder(workspace, spec)
     if isinstance(encoder, Watched):
         encoder.check()
     workspace.progress.stage("read", skipped=False)
@@ -129,7 +129,7 @@ def open_index(workspace: Workspace, name: str) -> Store:
     Raises: DataError if there is none; RetrievalError if it can't be read or reached.
     """
     where = _place(index_folder(workspace.folder, name), read_recipe(workspace.folder, name))
-    return open_store(where, name, encoder=_encoder(workspace, stored_spec(where, name)))
+    return open_store(where, name, encoder=open_encoder(workspace, stored_spec(where, name)))
 
 
 def open_live(workspace: Workspace, name: str, purpose: str) -> LiveIndex:
@@ -209,7 +209,7 @@ def _place(folder: Path, recipe: Recipe) -> Path | Address:
     return address
 
 
-def _encoder(workspace: Workspace, spec: IndexSpec) -> Embedding | None:
+def open_encoder(workspace: Workspace, spec: IndexSpec) -> Embedding | None:
     """The embedding model of an index; none for an index of words."""
     if spec.retriever == "bm25":
         return None

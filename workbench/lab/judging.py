@@ -87,7 +87,7 @@ def propose(
     """
     if not judgments:
         raise DataError(f"corpus {corpus.name!r}: nothing is proposed; its documents hold no sentence of 6 to 40 words")
-    check_judgments(judgments, corpus)
+    check_judgments(judgments, {one.doc_id for one in corpus.documents}, f"corpus {corpus.name!r}")
     evalset, run = _run(corpus, judgments, by)
     name = f"judgments-{corpus.name}-{short(digest_json([one.digest for one in judgments]))}"
     folder = workspace / "runs" / name

@@ -25,7 +25,7 @@ from workbench.optimize.frugal import FrugalSearch
 from workbench.optimize.gepa import Gepa
 from workbench.optimize.gepa_hooks import RacingAcceptance
 from workbench.optimize.index_space import index_space
-from workbench.optimize.index_tuning import tune_folder
+from workbench.optimize.index_tuning import tune_folder, tune_live
 from workbench.optimize.infer_rules import InferredRules
 from workbench.optimize.joint import JointSearch
 from workbench.optimize.judged_scores import HeldOut, contrast
@@ -121,6 +121,7 @@ __all__ = [
     "suitability",
     "tune_folder",
     "tune_index",
+    "tune_live",
     "update",
     "vary",
 ]

@@ -10,6 +10,7 @@ all, by the index at the start and by the one found; "no better" is a normal end
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -67,6 +68,8 @@ class TuneRequest:
     1 only for a gain."""
     sample: int = 0
     """Training queries that knobs are tried on, drawn by seed; 0 is all. The ranker always sees all."""
+    cross_encoder: Path | None = None
+    """A folder with a cross-encoder, to be tried after all else where an index is tuned by the space of its corpus."""
     seed: int = 0
     on_try: Callable[["Try"], None] = lambda _try: None
 

@@ -28,6 +28,7 @@ from workbench.retrieval.fusion import convex_combination, reciprocal_rank_fusio
 from workbench.retrieval.hybrid import HybridIndex
 from workbench.retrieval.index import Hit, Index, IndexSpec, Vectors, searchable
 from workbench.retrieval.judgments import Judgment, check_judgments, judge_cases, known_items, read_judgments
+from workbench.retrieval.knobs import LIVE_KNOBS
 from workbench.retrieval.live import LiveIndex, LiveStats, Passage
 from workbench.retrieval.live_explain import Explanation, explain
 from workbench.retrieval.live_frozen import copy_live, digest_generation, freeze
@@ -40,10 +41,12 @@ from workbench.retrieval.routed import RoutedIndex
 from workbench.retrieval.store import read_index, write_index
 from workbench.retrieval.stores import Store, check_spec, create_store, open_store, stored_spec
 from workbench.retrieval.view import ANYONE, Condition, View
+from workbench.retrieval.whole import WholeIndex, judge_wholes
 
 __all__ = [
     "ANYONE",
     "FEATURES",
+    "LIVE_KNOBS",
     "MANIFEST",
     "STOP_WORDS",
     "Address",
@@ -74,6 +77,7 @@ __all__ = [
     "Vectors",
     "View",
     "Watched",
+    "WholeIndex",
     "analyze",
     "build_index",
     "build_with",
@@ -92,6 +96,7 @@ __all__ = [
     "freeze",
     "innermost",
     "judge_cases",
+    "judge_wholes",
     "known_items",
     "open_store",
     "passages_of",

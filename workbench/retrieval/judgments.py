@@ -10,7 +10,7 @@ import gzip
 import json
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -144,12 +144,11 @@ def known_items(corpus: Corpus, *, count: int, seed: int) -> tuple[Judgment, ...
     return tuple(found)
 
 
-def check_judgments(judgments: Sequence[Judgment], corpus: Corpus) -> None:
-    """Do nothing if query ids are unique and every relevant document is in the corpus.
+def check_judgments(judgments: Sequence[Judgment], known: Collection[str], where: str) -> None:
+    """Do nothing if query ids are unique and every relevant document is among the known ones.
 
     Raises: RetrievalError naming the first that is not.
     """
-    known = {document.doc_id for document in corpus.documents}
     twice = [key for key, count in Counter(one.query_id for one in judgments).items() if count > 1]
     if twice:
         raise RetrievalError(f"query {twice[0]!r}: is judged twice; give each an id of its own")
@@ -157,8 +156,8 @@ def check_judgments(judgments: Sequence[Judgment], corpus: Corpus) -> None:
         for doc_id, grade in one.relevant.items():
             if grade > 0 and doc_id not in known:
                 raise RetrievalError(
-                    f"query {one.query_id!r}: document {doc_id!r} is judged relevant and not in corpus "
-                    f"{corpus.name!r}; judge by the corpus that is searched"
+                    f"query {one.query_id!r}: document {doc_id!r} is judged relevant and not in {where}; judge by the "
+                    "documents that are searched"
                 )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from workbench.core import RetrievalError
 from workbench.retrieval.index import IndexSpec
 
-SHARED = frozenset(
+STORE_KNOBS = frozenset(
     {
         "retriever",
         "analyzer",
@@ -21,7 +21,7 @@ SHARED = frozenset(
     }
 )
 """What every store does."""
-LOCAL = SHARED | {"expansion", "expansion_documents", "expansion_weight", "feedback", "feedback_weight"}
+LIVE_KNOBS = STORE_KNOBS | {"expansion", "expansion_documents", "expansion_weight", "feedback", "feedback_weight"}
 """What an index in a folder does: it has the words and the vectors of what it found at hand."""
 _REMEDIES = {
     "chunk": "cut documents into passages before they are put here",

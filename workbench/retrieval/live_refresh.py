@@ -16,7 +16,7 @@ from pathlib import Path
 from workbench.core import Corpus, Document, Record, RetrievalError
 from workbench.retrieval.cross_encoder import FILES, open_cross_encoder
 from workbench.retrieval.index import IndexSpec, Vectors
-from workbench.retrieval.knobs import LOCAL, check_knobs
+from workbench.retrieval.knobs import LIVE_KNOBS, check_knobs
 from workbench.retrieval.live import LiveIndex
 from workbench.retrieval.live_manifest import (
     MANIFEST,
@@ -69,7 +69,7 @@ def create_live(folder: Path, name: str, spec: IndexSpec, *, model: str = "", pr
             "has no embedding model, every other names one"
         )
     _check_model(folder, spec, model, probe)
-    check_knobs(f"live index {str(folder)!r}", spec, LOCAL)
+    check_knobs(f"live index {str(folder)!r}", spec, LIVE_KNOBS)
     if (encoder := spec.cross_encoder) is not None:
         open_cross_encoder(*(Path(encoder.folder, name) for name in FILES), encoder)
     try:

@@ -20,7 +20,7 @@ from workbench.retrieval.embed import Encoder
 from workbench.retrieval.embed_probe import watched
 from workbench.retrieval.engine import Change, Content, Engine, Reader, Row, Writer
 from workbench.retrieval.index import Hit, IndexSpec, Vectors, checked, searchable
-from workbench.retrieval.knobs import SHARED, check_knobs
+from workbench.retrieval.knobs import STORE_KNOBS, check_knobs
 from workbench.retrieval.live import LiveStats, Passage
 from workbench.retrieval.live_draft import UNREAD, Draft, draft
 from workbench.retrieval.live_refresh import Progress, Refreshed, batches, refreshed
@@ -208,7 +208,7 @@ def make_shared(engine: Engine, name: str, spec: IndexSpec, encoder: Encoder | N
             f"store {engine.where!r}: retriever {spec.retriever!r} {'with' if encoder else 'without'} an embedding "
             "model; an index of words has none, every other one"
         )
-    check_knobs(f"store {engine.where!r}", spec, SHARED)
+    check_knobs(f"store {engine.where!r}", spec, STORE_KNOBS)
     engine.check(spec)
     _open_cross_encoder(spec)
     probe: tuple[float, ...] = ()

@@ -20,7 +20,7 @@ from workbench.retrieval.address import Address
 from workbench.retrieval.embed import Encoder
 from workbench.retrieval.engine import Engine
 from workbench.retrieval.index import Hit, IndexSpec
-from workbench.retrieval.knobs import LOCAL, SHARED, check_knobs
+from workbench.retrieval.knobs import LIVE_KNOBS, STORE_KNOBS, check_knobs
 from workbench.retrieval.live import LiveIndex, LiveStats, Passage
 from workbench.retrieval.live_manifest import read_manifest
 from workbench.retrieval.live_refresh import Progress, Refreshed, create_live, refresh, update
@@ -107,10 +107,10 @@ def check_spec(where: Path | Address, index: str, spec: IndexSpec) -> None:
     Raises: RetrievalError for a knob that would have no effect there, a scheme that is none, or a missing driver.
     """
     if isinstance(where, Path):
-        check_knobs(f"live index {str(where)!r}", spec, LOCAL)
+        check_knobs(f"live index {str(where)!r}", spec, LIVE_KNOBS)
         return
     engine = _engine(where, index)
-    check_knobs(f"store {engine.where!r}", spec, SHARED)
+    check_knobs(f"store {engine.where!r}", spec, STORE_KNOBS)
     engine.check(spec)
     engine.close()
 
