@@ -161,6 +161,7 @@ def measure(size: Size) -> list[Hit]:
                 hits += _hits(names, "ample", spent, forecasts)
                 for limit, budget in limits(seed, spent).items():
                     hits += _hits(names, limit, *follow(names, seed, budget, Path(folder) / limit))
+        print(f"{seed - FIRST_SEED + 1} of {size.seeds} seeds are done", file=sys.stderr)
     return hits
 
 

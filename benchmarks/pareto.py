@@ -97,6 +97,7 @@ def measure(truth: Truth, size: Size) -> list[Figure]:
     for candidates in size.candidates:
         for name, family, searcher in searchers:
             found = [searcher(truth, seed, candidates * size.val) for seed in range(size.seeds)]
+            print(f"{name}: {size.seeds} seeds of {candidates} candidates are done", file=sys.stderr)
             worths = [truth.worth(one.agents) for one in found]
             figures.append(
                 Figure(
@@ -205,6 +206,7 @@ def main(arguments: Sequence[str]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     built = time.perf_counter() - began
+    print(f"the table is made, {built:.0f} s", file=sys.stderr)
     figures = measure(truth, size)
     print(ATTRIBUTION)
     print(
