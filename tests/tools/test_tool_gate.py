@@ -7,7 +7,7 @@ import pytest
 
 from workbench.safety.labels import Label
 from workbench.tools.call import Caller
-from workbench.tools.errors import NotDone
+from workbench.tools.errors import NotDone, ToolError
 
 MAIL = Label(integrity="untrusted", sources=("mail:7",))
 STRANGER = Caller(tenant="acme", principal="eve")
@@ -293,6 +293,21 @@ def test_a_preview_does_nothing(shop, make_call):
         gate.preview(one).judgement for one in (make_call(), make_call(amount=500.0), make_call(caller=STRANGER))
     ]
     assert ([], [], ()) == (shop.done, shop.log, shop.approvals.list("acme"))
+
+
+def test_a_preview_says_no_secret(shop, make_call, monkeypatch):
+    """What a stage that failed says is shown as redacted as anything."""
+    gate = shop.gate()
+
+    def fail(*_) -> None:
+        raise ToolError("policy of jo@example.org: can't be evaluated")
+
+    monkeypatch.setattr(gate._policy, "decide", fail)
+
+    assert ("denied", "policy of [e-mail]: can't be evaluated") == (
+        gate.preview(make_call()).judgement,
+        gate.preview(make_call()).reason,
+    )
 
 
 def test_tenants_do_not_meet(shop, make_call):

@@ -79,7 +79,8 @@ class Gate:
             with boundary(ToolError, "gate"):
                 return self._permitted(passage)
         except WorkbenchError as stop:
-            return passage.decision.model_copy(update={"judgement": "denied", "reason": str(stop)})
+            reason = self._redactor.text(str(stop))
+            return passage.decision.model_copy(update={"judgement": "denied", "reason": reason})
 
     def _pass(self, passage: Passage) -> Result:
         decision = self._permitted(passage)
