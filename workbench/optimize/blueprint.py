@@ -36,6 +36,8 @@ class Blueprint:
     start: AgentSpec
     space: Space
     _programs: dict[str, Program] = field(default_factory=dict)
+    _idle_of_index: dict[tuple[str, ...], frozenset[str]] = field(default_factory=dict)
+    """The idle knobs of an index by what decides them: a search asks thousands of times, of few."""
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -48,9 +50,13 @@ class Blueprint:
 
         Raises: ConfigError for a name that is no knob, with the nearest known one.
         """
-        own = knobs(self.start)
+        own = self._own
         vary(self.start, {name: own.get(name) for name in self.names if name not in (INSTRUCTIONS, DEMO_SET)})
         return {name: own.get(name) for name in self.names}
+
+    @cached_property
+    def _own(self) -> dict[str, JsonValue]:
+        return knobs(self.start)
 
     @cached_property
     def named(self) -> NDArray[np.bool_]:
@@ -139,10 +145,14 @@ class Blueprint:
 
     def _idle(self, point: Point) -> set[str]:
         """The knobs that change nothing, given the others."""
-        spec = {**knobs(self.start), **point}
-        # Not all values go together, such as an overlap and no passages: each is looked at as the start has the rest.
-        index = vary(self.start, {name: point[name] for name in _DECIDING if name in point}).index
-        idle = {f"index.{field}" for field in idle_fields(index)}
+        spec = {**self._own, **point}
+        deciding = {name: point[name] for name in _DECIDING if name in point}
+        key = name_of(deciding)
+        if key not in self._idle_of_index:
+            # Not all values go together, such as an overlap and no passages: these are looked at with the start's rest.
+            index = vary(self.start, deciding).index
+            self._idle_of_index[key] = frozenset(f"index.{field}" for field in idle_fields(index))
+        idle = set(self._idle_of_index[key])
         if spec["index.retriever"] == "bm25":
             idle.update(_OF_VECTORS)
         if spec["pattern"] == "answer":
