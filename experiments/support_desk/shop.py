@@ -7,14 +7,13 @@ so that a desk which restarts finds the world as it left it, and an action that 
 
 import gzip
 import re
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, JsonValue
 
-from workbench.core import Record, read_record, write_record
+from experiments.kept_world import Kept, KeptWorld, Place, shown
 from workbench.datasets import default_cache, fetch, load_registry
 from workbench.tools import Attempt, Facts, NotDone, Tool, declare
 
@@ -30,13 +29,7 @@ Topic = Literal[
 CENT = 0.005
 
 
-class _Kept(BaseModel):
-    """What the data has beside the fields that rules speak of stays as it is."""
-
-    model_config = ConfigDict(extra="allow")
-
-
-class Variant(_Kept):
+class Variant(Kept):
     """What can be bought of a product."""
 
     item_id: str
@@ -45,7 +38,7 @@ class Variant(_Kept):
     options: dict[str, str]
 
 
-class Product(_Kept):
+class Product(Kept):
     """A kind of thing."""
 
     name: str
@@ -53,7 +46,7 @@ class Product(_Kept):
     variants: dict[str, Variant]
 
 
-class Item(_Kept):
+class Item(Kept):
     """A thing in an order."""
 
     name: str
@@ -84,7 +77,7 @@ class Payment(BaseModel):
     payment_method_id: str
 
 
-class Order(_Kept):
+class Order(Kept):
     """An order."""
 
     order_id: str
@@ -95,7 +88,7 @@ class Order(_Kept):
     payment_history: list[Payment]
 
 
-class Method(_Kept):
+class Method(Kept):
     """How a customer pays; gift cards alone have a balance."""
 
     source: str
@@ -103,7 +96,7 @@ class Method(_Kept):
     balance: float | None = None
 
 
-class Customer(_Kept):
+class Customer(Kept):
     """A customer."""
 
     user_id: str
@@ -122,15 +115,6 @@ class World(BaseModel):
     orders: dict[str, Order]
 
 
-class Changes(Record):
-    """What is no longer as the data has it, and what each action came to."""
-
-    users: dict[str, JsonValue] = Field(default_factory=dict)
-    orders: dict[str, JsonValue] = Field(default_factory=dict)
-    done: dict[str, str] = Field(default_factory=dict)
-    """The order or customer that an action changed, by the action's key."""
-
-
 class Shop:
     """The shop and its tools. Safe under threads."""
 
@@ -141,11 +125,7 @@ class Shop:
         (rules,) = folder.rglob("policy.txt")
         self.rules = _sections(rules.read_text(encoding="utf-8"))
         self.world = World.model_validate_json(gzip.decompress(file.read_bytes()))
-        self._path, self._lock = changes, threading.Lock()
-        self._done: dict[str, str] = {}
-        self._changed: set[str] = set()
-        if changes.exists():
-            self._take(read_record(changes, Changes))
+        self._kept = KeptWorld(self.world, changes)
 
     @property
     def tools(self) -> tuple[Tool, ...]:
@@ -184,17 +164,17 @@ class Shop:
 
     def get_customer(self, attempt: Attempt) -> dict[str, JsonValue]:
         """The customer's profile: name, address, payment methods and order ids."""
-        return _shown(self._customer(attempt))
+        return shown(self._customer(attempt))
 
     def get_order(self, order_id: str, attempt: Attempt) -> dict[str, JsonValue]:
         """One of the customer's orders: items, status, address and payments. Ids look like #W0000000."""
-        return _shown(self._order(order_id, attempt))
+        return shown(self._order(order_id, attempt))
 
     def get_product(self, product_id: str) -> dict[str, JsonValue]:
         """A product's variants: their item ids, options, prices, and whether they are available."""
         if product_id not in self.world.products:
             raise NotDone("there is no product of that id")
-        return _shown(self.world.products[product_id])
+        return shown(self.world.products[product_id])
 
     def list_products(self) -> dict[str, str]:
         """The names of all products, with their product ids."""
@@ -207,7 +187,7 @@ class Shop:
     def change_address(self, address: Address, attempt: Attempt) -> dict[str, JsonValue]:
         """Change the customer's own address."""
 
-        def change() -> _Kept:
+        def change() -> Kept:
             customer = self._customer(attempt)
             customer.address = address
             return customer
@@ -217,7 +197,7 @@ class Shop:
     def change_order_address(self, order_id: str, address: Address, attempt: Attempt) -> dict[str, JsonValue]:
         """Change where a pending order is sent."""
 
-        def change() -> _Kept:
+        def change() -> Kept:
             order = self._pending(order_id, attempt)
             order.address = address
             return order
@@ -227,7 +207,7 @@ class Shop:
     def change_payment(self, order_id: str, payment_method_id: str, attempt: Attempt) -> dict[str, JsonValue]:
         """Pay a pending order in another way; what was paid is given back."""
 
-        def change() -> _Kept:
+        def change() -> Kept:
             order = self._pending(order_id, attempt)
             method = self._method(payment_method_id, attempt)
             if len(order.payment_history) != 1 or order.payment_history[0].transaction_type != "payment":
@@ -250,7 +230,7 @@ class Shop:
     ) -> dict[str, JsonValue]:
         """Take other variants of the same products in a pending order, once; the difference is paid or given back."""
 
-        def change() -> _Kept:
+        def change() -> Kept:
             order = self._order(order_id, attempt)
             if order.status != "pending":
                 raise NotDone(f"the order is {order.status}; only a pending one can be changed, and once")
@@ -272,7 +252,7 @@ class Shop:
     ) -> dict[str, JsonValue]:
         """Exchange items of a delivered order for other variants of the same products, once."""
 
-        def change() -> _Kept:
+        def change() -> Kept:
             order = self._delivered(order_id, attempt)
             difference, _ = self._exchanged(order, item_ids, new_item_ids)
             method = self._method(payment_method_id, attempt)
@@ -292,7 +272,7 @@ class Shop:
     def cancel_order(self, order_id: str, reason: Reason, attempt: Attempt) -> dict[str, JsonValue]:
         """Cancel a pending order and give back what was paid."""
 
-        def change() -> _Kept:
+        def change() -> Kept:
             order = self._order(order_id, attempt)
             if order.status != "pending":
                 raise NotDone(f"the order is {order.status}; only a pending one can be cancelled")
@@ -308,7 +288,7 @@ class Shop:
     ) -> dict[str, JsonValue]:
         """Take back items of a delivered order; money goes to a gift card, or back the way it came."""
 
-        def change() -> _Kept:
+        def change() -> Kept:
             order = self._delivered(order_id, attempt)
             method = self._method(payment_method_id, attempt)
             if method.balance is None and payment_method_id != order.payment_history[0].payment_method_id:
@@ -323,40 +303,18 @@ class Shop:
 
         return self._once(attempt, change)
 
-    def _once(self, attempt: Attempt, change: Callable[[], _Kept]) -> dict[str, JsonValue]:
-        """Do it unless it is done; it is done when the file says so. Raises: NotDone, and then nothing is changed."""
-        with self._lock:
-            name = self._done.get(attempt.key)
-            if name is None:
-                before = self._own(attempt.principal)
-                try:
-                    changed = change()
-                except NotDone:
-                    self.world.users |= before.users
-                    self.world.orders |= before.orders
-                    raise
-                name = changed.order_id if isinstance(changed, Order) else attempt.principal
-                self._done[attempt.key] = name
-                self._changed |= {name, attempt.principal}
-                self._keep()
-            world = self.world
-            return _shown(world.orders[name] if name in world.orders else world.users[name])
+    def _once(self, attempt: Attempt, change: Callable[[], Kept]) -> dict[str, JsonValue]:
+        """Change the account or its orders, once. Raises: NotDone, and then nothing is changed."""
 
-    def _own(self, principal: str) -> World:
-        """A copy of what a customer's change can reach: the account and its orders."""
-        users = {name: one for name, one in self.world.users.items() if name == principal}
-        orders = {name: one for name, one in self.world.orders.items() if one.user_id == principal}
-        return World(users=users, orders=orders, products={}).model_copy(deep=True)
+        def reach() -> list[Place]:
+            orders = (name for name, one in self.world.orders.items() if one.user_id == attempt.principal)
+            return [Place("users", attempt.principal), *(Place("orders", name) for name in orders)]
 
-    def _keep(self) -> None:
-        users = {name: _shown(one) for name, one in self.world.users.items() if name in self._changed}
-        orders = {name: _shown(one) for name, one in self.world.orders.items() if name in self._changed}
-        write_record(self._path, Changes.model_validate({"users": users, "orders": orders, "done": self._done}))
+        def done() -> Place:
+            changed = change()
+            return Place("orders", changed.order_id) if isinstance(changed, Order) else reach()[0]
 
-    def _take(self, changes: Changes) -> None:
-        self._done, self._changed = dict(changes.done), {*changes.users, *changes.orders}
-        self.world.users |= {name: Customer.model_validate(one) for name, one in changes.users.items()}
-        self.world.orders |= {name: Order.model_validate(one) for name, one in changes.orders.items()}
+        return self._kept.once(attempt.key, reach, done)
 
     def _customer(self, attempt: Attempt) -> Customer:
         if attempt.principal not in self.world.users:
@@ -429,11 +387,6 @@ class Shop:
         for name, value in said.items():
             setattr(order, name, value)
         return order
-
-
-def _shown(one: BaseModel) -> dict[str, JsonValue]:
-    shown: dict[str, JsonValue] = one.model_dump(mode="json", exclude_none=True)
-    return shown
 
 
 def _sections(text: str) -> dict[str, str]:

@@ -71,6 +71,7 @@ def test_data_sets_are_listed_with_licences():
         "minilm_tokenizer": "Apache-2.0",
         "tau2_banking": "MIT",
         "tau2_retail": "MIT",
+        "tau2_airline": "MIT",
     } == {entry["name"]: entry["licence"] for entry in json.loads(result.stdout)}
 
 

@@ -18,7 +18,9 @@ def test_the_shipped_registry_holds_the_leaderboard_and_the_tokenizer() -> None:
     """The project's own registry parses, and names what the rest of the project fetches."""
     registry = load_registry()
 
-    assert ["bfcl_v4", "minilm_tokenizer", "tau2_banking", "tau2_retail"] == [entry.name for entry in registry.entries]
+    assert ["bfcl_v4", "minilm_tokenizer", "tau2_banking", "tau2_retail", "tau2_airline"] == [
+        entry.name for entry in registry.entries
+    ]
     assert "bfcl_v4-2026.3.23" == registry.entry("bfcl_v4").folder
 
 
