@@ -22,7 +22,7 @@ EQUIVALENT: Mapping[str, str] = {
     ): 'the pointer "" names the whole value, which always stands, so asking for it changes nothing',
     "flow.concern: return None | drop statement": "a function that ends returns None",
     (
-        'gate.Gate.preview: return passage.decision.model_copy(update={"judgement": "denied", "reason": str(stop)})'
+        'gate.Gate.preview: return passage.decision.model_copy(update={"judgement": "denied", "reason": reason})'
         " | drop entry 0"
     ): "whoever stops a call has written the denial before, or nobody has decided yet, and then it says denied",
     'policy.Policy.decide: if "approved" in self._said: | condition -> True': (
