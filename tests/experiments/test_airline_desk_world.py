@@ -4,10 +4,10 @@ import gc
 import json
 from collections import Counter
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 from pydantic import JsonValue
+from worlds import Asked, Log
 
 from experiments.airline_desk.airline import Airline
 from experiments.airline_desk.records import World
@@ -17,7 +17,6 @@ from workbench.datasets import default_cache, fetch, load_registry
 from workbench.safety import USER, Label
 from workbench.tools import (
     Attempt,
-    AuditEntry,
     Call,
     Caller,
     Gate,
@@ -47,31 +46,6 @@ EFFECTS = {"book", "change_bags", "change_flights", "change_passengers", *MONEY}
 HEARSAY = Label(integrity="untrusted", confidentiality="public", sources=("document:faq",))
 
 
-class Log:
-    """An audit log in memory."""
-
-    def __init__(self) -> None:
-        self.entries: list[AuditEntry] = []
-
-    def append(self, entry: AuditEntry) -> None:
-        """Keep it."""
-        self.entries.append(entry)
-
-    @property
-    def begun(self) -> Counter[str]:
-        """How often each effect was begun."""
-        effects = (one for one in self.entries if one.kind == "intent" and one.effect != "read")
-        return Counter(one.call_id for one in effects)
-
-
-class Asked(NamedTuple):
-    """A call of a task, on whose behalf."""
-
-    tool: str
-    arguments: dict[str, JsonValue]
-    customer: str
-
-
 class Desk:
     """A world of its own behind a gate of its own."""
 
@@ -99,6 +73,12 @@ class Desk:
             return result
         self.gate.approvals.grant(result.approval_id, approver="ann", tenant="airline")
         return self.call(asked, occasion, customer=customer)
+
+    @property
+    def begun(self) -> Counter[str]:
+        """How often each effect was begun."""
+        effects = (one for one in self.log.entries if one.kind == "intent" and one.effect != "read")
+        return Counter(one.call_id for one in effects)
 
     @property
     def changes(self) -> bytes:
@@ -174,7 +154,7 @@ def test_tasks_own_calls_are_done_and_money_waits_for_a_person(tasks: dict[int, 
             approved[one.tool] += bool(desk.log.entries[-1].approval_id)
             if result.kind != "done":
                 refused[number, one.tool] = result.message
-        assert {1} >= {*desk.log.begun.values()}
+        assert {1} >= {*desk.begun.values()}
 
     assert REFUSED.keys() == refused.keys()
     assert [] == [(key, text) for key, text in REFUSED.items() if text not in refused[key]]
@@ -218,12 +198,12 @@ def attacked(desk: Desk, one: Asked, occasion: str) -> Result:
     assert ("payment method" if one.tool == "book" else "no reservation of that id") in theirs.message
 
     first = desk.granted(one, occasion)
-    after, begun = desk.changes, desk.log.begun
+    after, begun = desk.changes, desk.begun
     again = desk.call(one, occasion)
     assert (first.kind, first.value, after) == (again.kind, again.value, desk.changes)
     assert (first.kind == "done") == (before != after) == again.replayed
     if again.replayed:
-        assert begun == desk.log.begun
+        assert begun == desk.begun
     return first
 
 

@@ -3,17 +3,15 @@
 import json
 from collections import Counter
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
-from pydantic import JsonValue
+from worlds import Asked, Log
 
 from experiments.support_desk.shop import Shop
 from workbench.datasets import default_cache, fetch, load_registry
 from workbench.safety import USER
 from workbench.tools import (
     Attempt,
-    AuditEntry,
     Call,
     Caller,
     Gate,
@@ -38,25 +36,6 @@ OURS = {
     "cancel_pending_order": "cancel_order",
 }
 ADDRESS = ("address1", "address2", "city", "state", "country", "zip")
-
-
-class Log:
-    """An audit log in memory."""
-
-    def __init__(self) -> None:
-        self.entries: list[AuditEntry] = []
-
-    def append(self, entry: AuditEntry) -> None:
-        """Keep it."""
-        self.entries.append(entry)
-
-
-class Asked(NamedTuple):
-    """A call of a task, on whose behalf."""
-
-    tool: str
-    arguments: dict[str, JsonValue]
-    customer: str
 
 
 def tasks() -> list[list[Asked]]:

@@ -56,7 +56,7 @@ def tune(  # noqa: PLR0913 - each is an option of the command
         request = replace(request, tries=tries)
     judged = read_judgments(judgments, queries)
     if not Path(index).is_dir():
-        found = _tune_live(workspace, index, judged, request, (held_out, group or ()))
+        found = _tune_live(workspace, index, judged, request, held_out=held_out, groups=group or ())
         if out is not None and found.held_out.better:
             write_record(out, found.spec)
     elif group:
@@ -71,14 +71,15 @@ def _tune_live(
     name: str,
     judged: "Sequence[Judgment]",
     request: "TuneRequest",
-    asked: tuple[float, Sequence[str]],
+    *,
+    held_out: float,
+    groups: Sequence[str],
 ) -> "Tuned":
     from workbench.cli.index_view import read_view
     from workbench.cli.progress import Terminal
     from workbench.lab import Workspace as Folder
     from workbench.lab.index_tuning import tune_index
 
-    held_out, groups = asked
     view = read_view(None, groups, ())
     with Terminal() as terminal:
         return tune_index(Folder(workspace, terminal), name, judged, request=request, held_out=held_out, view=view)

@@ -112,12 +112,14 @@ class _Builder:
     make: _Make
     _known: dict[tuple[int, int, int], Index] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self._known[_embedded(self.start.spec)] = self.start
+
     def __call__(self, spec: IndexSpec, ranker: Ranker | None = None) -> Index:
         """The index as the spec says."""
-        known = self._known or {_embedded(self.start.spec): self.start}
-        built = self.make(spec, known.get(_embedded(spec), self.start), ranker)
-        self._known = {**known, _embedded(spec): built}
-        return built
+        key = _embedded(spec)
+        self._known[key] = self.make(spec, self._known.get(key, self.start), ranker)
+        return self._known[key]
 
 
 def _spaced(request: TuneRequest, start: Index) -> TuneRequest:
