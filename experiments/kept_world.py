@@ -22,6 +22,12 @@ class Kept(BaseModel):
     model_config = ConfigDict(extra="allow")
 
 
+class Closed(BaseModel):
+    """What a call names: these fields and no others."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
 class Place(NamedTuple):
     """Where a thing of the world is."""
 

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
-from experiments.kept_world import Kept
+from experiments.kept_world import Closed, Kept
 
 Cabin = Literal["basic_economy", "economy", "business"]
 Means = Literal["credit_card", "gift_card", "certificate"]
@@ -26,12 +26,6 @@ class Flight(Kept):
     origin: str
     destination: str
     dates: dict[str, Day]
-
-
-class Closed(BaseModel):
-    """What a call names: these fields and no others."""
-
-    model_config = ConfigDict(extra="forbid")
 
 
 class Leg(Closed):

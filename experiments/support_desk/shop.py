@@ -11,9 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, JsonValue
 
-from experiments.kept_world import Kept, KeptWorld, Place, shown
+from experiments.kept_world import Closed, Kept, KeptWorld, Place, shown
 from workbench.datasets import default_cache, fetch, load_registry
 from workbench.tools import Attempt, Facts, NotDone, Tool, declare
 
@@ -56,10 +56,8 @@ class Item(Kept):
     options: dict[str, str]
 
 
-class Address(BaseModel):
+class Address(Closed):
     """Where things are sent."""
-
-    model_config = ConfigDict(extra="forbid")
 
     address1: str
     address2: str

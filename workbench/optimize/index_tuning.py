@@ -25,6 +25,7 @@ from workbench.retrieval import (
     freeze,
     judge_wholes,
     read_index,
+    whole_ids,
     write_index,
 )
 
@@ -80,8 +81,9 @@ def tune_live(
     `split_judgments` and `tune_index`.
     """
     start = freeze(index, embedding=embedding)
-    judged = judge_wholes(judgments, start.corpus)
-    seen = {one.whole_id for one in start.corpus.documents if view.allows(one)}
+    wholes = whole_ids(start.corpus)
+    judged = judge_wholes(judgments, wholes)
+    seen = {wholes[one.doc_id] for one in start.corpus.documents if view.allows(one)}
     check_judgments(judged, seen, f"what the caller sees of index {start.corpus.name!r}")
     train, rest = split_judgments(judged, share=held_out, seed=request.seed)
     spaced = _spaced(request, start)
@@ -95,7 +97,7 @@ def tune_live(
         train,
         rest,
         start=start.spec,
-        build=lambda spec, ranker=None: WholeIndex(build(spec, ranker), view),
+        build=lambda spec, ranker=None: WholeIndex(build(spec, ranker), wholes, view),
         request=replace(spaced, space=space, ranker=None),
     )
 

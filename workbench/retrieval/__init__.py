@@ -41,7 +41,7 @@ from workbench.retrieval.routed import RoutedIndex
 from workbench.retrieval.store import read_index, write_index
 from workbench.retrieval.stores import Store, check_spec, create_store, open_store, stored_spec
 from workbench.retrieval.view import ANYONE, Condition, View
-from workbench.retrieval.whole import WholeIndex, judge_wholes
+from workbench.retrieval.whole import WholeIndex, judge_wholes, whole_ids
 
 __all__ = [
     "ANYONE",
@@ -108,6 +108,7 @@ __all__ = [
     "searchable",
     "stored_spec",
     "update",
+    "whole_ids",
     "words_of",
     "write_index",
 ]

@@ -1,6 +1,6 @@
 """Documents found by their passages: who judges documents asks where a document stands, not which piece of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from workbench.core import Corpus
 from workbench.retrieval.index import Hit, Index, IndexSpec, Vectors, checked
@@ -14,14 +14,15 @@ _PASSAGES = 5
 class WholeIndex:
     """Another index, asked for documents and in one caller's view: each stands where its best passage does."""
 
-    def __init__(self, inner: Index, view: View = ANYONE) -> None:
+    def __init__(self, inner: Index, wholes: Mapping[str, str], view: View = ANYONE) -> None:
+        """`wholes` are those of the corpus, by `whole_ids`: one look at it does for every index over it."""
         self.inner = inner
         self.spec: IndexSpec = inner.spec
         self.corpus: Corpus = inner.corpus
         self.vectors: Vectors | None = inner.vectors
         self.digest: str = inner.digest
         self.view = view
-        self._wholes = _wholes(inner.corpus)
+        self._wholes = wholes
 
     def search(self, query: str, k: int, view: View = ANYONE) -> tuple[Hit, ...]:
         """See `Index.search`; who does not say who asks, asks in the index's own view."""
@@ -32,18 +33,18 @@ class WholeIndex:
         return tuple(found.values())[:k]
 
 
-def judge_wholes(judgments: Sequence[Judgment], corpus: Corpus) -> tuple[Judgment, ...]:
+def judge_wholes(judgments: Sequence[Judgment], wholes: Mapping[str, str]) -> tuple[Judgment, ...]:
     """Judgments of passages made those of their documents: the highest grade of a document's passages is its own."""
-    known = _wholes(corpus)
     judged = []
     for one in judgments:
         relevant: dict[str, int] = {}
         for doc_id, grade in one.relevant.items():
-            whole = known.get(doc_id, doc_id)
+            whole = wholes.get(doc_id, doc_id)
             relevant[whole] = max(grade, relevant.get(whole, grade))
         judged.append(one.model_copy(update={"relevant": relevant}))
     return tuple(judged)
 
 
-def _wholes(corpus: Corpus) -> dict[str, str]:
+def whole_ids(corpus: Corpus) -> dict[str, str]:
+    """For the id of each passage that of its document, and for any other document its own."""
     return {one.doc_id: one.whole_id for one in corpus.documents}
