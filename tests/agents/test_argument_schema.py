@@ -116,3 +116,28 @@ def test_type_names_become_json_s(declared: str, kind: str) -> None:
 def test_an_enum_is_kept_where_its_values_have_the_declared_type(declared: JsonValue, expected: JsonValue) -> None:
     """Never a schema that nothing could fit."""
     assert {"x": expected} == _properties(argument_schema(_tool({"x": declared}), "declared"))
+
+
+SMALL = {"type": "integer", "minimum": -(10**15), "maximum": 10**15}
+SHORT = {"type": "string", "maxLength": 200}
+A = {"type": "string", "enum": ["a"]}
+NOTHING = {"type": "null"}
+
+
+@pytest.mark.parametrize(
+    ("declared", "expected"),
+    [
+        ({"anyOf": [{"type": "integer"}, {"type": "null"}]}, {"anyOf": [SMALL, NOTHING]}),
+        ({"oneOf": [{"type": "string"}, {"type": "integer"}]}, {"anyOf": [SHORT, SMALL]}),
+        ({"type": ["string", "null"], "enum": ["a", None]}, {"anyOf": [A, NOTHING]}),
+        (
+            {"type": "array", "items": {"type": ["integer", "null"]}},
+            {"type": "array", "items": {"anyOf": [SMALL, NOTHING]}, "maxItems": 12},
+        ),
+        ({"anyOf": [{"const": "a", "type": "string"}, {"type": "null"}]}, {"anyOf": [A, NOTHING]}),
+        ({"type": "string", "anyOf": []}, SHORT),
+    ],
+)  # fmt: skip
+def test_a_choice_of_types_stays_a_choice(declared: JsonValue, expected: JsonValue) -> None:
+    """An integer or nothing, however it is written, and inside arrays; each part is bounded as if it stood alone."""
+    assert {"x": expected} == _properties(argument_schema(_tool({"x": declared}), "declared"))

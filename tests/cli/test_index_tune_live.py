@@ -105,9 +105,12 @@ def test_what_is_no_index_is_said_to_be_none(made: Path) -> None:
     grouped = run(made, "tune", str(made), "--judgments", str(made / "judged.jsonl"), "--group", "staff")
     both = ("--spec", str(made / "spec.json"), "--retriever", "bm25")
     twofold = run(made, "build", "two", str(made / "notes.jsonl"), *both)
+    unreached = ("--embedding", "provider/small", "--base-url", "http://127.0.0.1:9/v1")
+    unasked = run(made, "build", "two", str(made / "notes.jsonl"), *both[:2], *unreached)
 
-    assert [2, 2, 2] == [one.exit_code for one in (misspelt, grouped, twofold)]
+    assert [2, 2, 2, 2] == [one.exit_code for one in (misspelt, grouped, twofold, unasked)]
     assert "index 'nots'" in misspelt.output
     assert 'did you mean "notes"?' in misspelt.output
     assert "--group asks a live index" in grouped.output
     assert "leave out --retriever" in twofold.output
+    assert "leave out --embedding" in unasked.output

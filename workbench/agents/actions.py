@@ -10,6 +10,8 @@ from workbench.tools import Tool
 
 MOST_WRITTEN = 1000
 """Characters of an answer or a question."""
+TYPED = {"type", "anyOf", "oneOf"}
+"""The words of a schema that say of what type a value is."""
 
 
 class CallTool(Record):
@@ -68,8 +70,8 @@ def _call(tool: Tool) -> dict[str, JsonValue]:
 def _arguments(tool: Tool) -> dict[str, JsonValue]:
     """The schema of a tool's arguments; the gate has the last word, so that this one may leave things open.
 
-    What has no type of its own, such as a choice between two, stands as the tool says it. What a schema defines apart
-    can't be pointed at from inside another.
+    What has neither a type nor a choice of them, such as a constant, stands as the tool says it. What a schema defines
+    apart can't be pointed at from inside another.
     """
     if "$defs" in tool.spec.parameters:
         return {"type": "object"}
@@ -77,5 +79,5 @@ def _arguments(tool: Tool) -> dict[str, JsonValue]:
     bounded = schema["properties"]
     if not isinstance(bounded, dict):
         return schema
-    own = {name: said for name, said in tool.spec.properties.items() if "type" not in said}
+    own = {name: said for name, said in tool.spec.properties.items() if not TYPED & set(said)}
     return {**schema, "properties": {**bounded, **own}}

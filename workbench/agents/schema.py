@@ -49,8 +49,12 @@ def argument_schema(tool: ToolSpec, which: Arguments) -> dict[str, JsonValue]:
 
 
 def _bounded(declared: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    if choices := _choices(declared):
+        return {"anyOf": [_bounded(one) for one in choices]}
+    if declared.get("type") == "null":
+        return {"type": "null"}
     kind = JSON_TYPES.get(str(declared.get("type", "string")), "string")
-    values = declared.get("enum")
+    values = [declared["const"]] if "const" in declared else declared.get("enum")
     if isinstance(values, list) and (allowed := [value for value in values if _is(value, kind)]):
         return {"type": kind, "enum": allowed}
     if kind == "object":
@@ -59,6 +63,15 @@ def _bounded(declared: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
         items = declared.get("items")
         return {"type": "array", "items": _bounded(items if isinstance(items, dict) else {}), "maxItems": MOST_ITEMS}
     return {"type": kind, **_BOUNDS.get(kind, {})}
+
+
+def _choices(declared: Mapping[str, JsonValue]) -> list[Mapping[str, JsonValue]]:
+    """What it may be one of, such as an integer or nothing; none if it is one thing."""
+    for name in ("anyOf", "oneOf"):
+        if isinstance(listed := declared.get(name), list):
+            return [one for one in listed if isinstance(one, dict)]
+    kinds = declared.get("type")
+    return [{**declared, "type": kind} for kind in kinds] if isinstance(kinds, list) else []
 
 
 def _is(value: JsonValue, kind: str) -> bool:

@@ -77,8 +77,9 @@ def build(  # noqa: PLR0913, PLR0917 - a command's options are its parameters
     recipe = Recipe(corpus=corpus, chunk=chunk, overlap=overlap, store=store)
     with Terminal() as terminal:
         folder = Folder(workspace, terminal)
-        model = _embedding(folder, embedding, base_url, key_env)
-        chosen = {"retriever": retriever, "analyzer": analyzer, "embedding": model}
+        # With a file, which holds its own, no model is asked: that both are given is refused first.
+        model = None if spec else _embedding(folder, embedding, base_url, key_env)
+        chosen = {"retriever": retriever, "analyzer": analyzer, "embedding": model or embedding or None}
         done = build_index(folder, name, recipe, read_spec(spec, chosen))
     show(f"{done}\nnext: uv run workbench index search {name} QUERY", done, as_json=as_json)
 

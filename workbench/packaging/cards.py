@@ -115,7 +115,7 @@ def _sources(parts: PackageParts) -> str:
 def _settings(header: Header, parts: PackageParts) -> Iterable[tuple[str, str]]:
     spec, provenance = parts.spec, parts.provenance
     yield "pattern", spec.pattern
-    yield "language model", spec.lm.model
+    yield "language model", ", else ".join(one.model for one in spec.lm.models)
     yield "licence of the language model", provenance.model_licence or ""
     yield "retriever", spec.index.retriever
     yield "documents shown to the model", str(spec.k)

@@ -91,7 +91,7 @@ class Connection:
         loop = self._connected()
         asked = asyncio.run_coroutine_threadsafe(work(), loop)
         try:
-            return asked.result(seconds)
+            return _in_time(asked, seconds)
         except BaseException:
             asked.cancel()
             self.close()
@@ -105,7 +105,7 @@ class Connection:
             loop, opened = asyncio.new_event_loop(), Future[None]()
             threading.Thread(target=self._live, args=(loop, opened), name=f"mcp {self.name}", daemon=True).start()
             try:
-                opened.result(SECONDS)
+                _in_time(opened, SECONDS)
             except Late:
                 loop.call_soon_threadsafe(_give_up, loop)
                 raise
@@ -169,6 +169,16 @@ def connected(command: Sequence[str], environment: Sequence[str], *, url: str, t
         )
     require_safe(url)
     return Connection(url, url=url, headers=bearer(token))
+
+
+def _in_time(asked: "Future[T]", seconds: float) -> T:
+    """What is asked for. Raises: TimeoutError that says after how long; whatever it was answered with."""
+    try:
+        return asked.result(seconds)
+    except Late:
+        if asked.done():
+            raise
+        raise Late(f"no answer within {seconds:g} s") from None
 
 
 def _give_up(loop: asyncio.AbstractEventLoop) -> None:
