@@ -10,23 +10,21 @@ What can't be had stops the plan, also where the argument could be left out: to 
 whoever wrote what was read.
 """
 
-from collections.abc import Sequence
-
 import dspy
 from pydantic import JsonValue
 
+from workbench.agents.acting import ActingAgent
 from workbench.agents.actions import Answer, Ask, HandOver, written
 from workbench.agents.asking import Question
-from workbench.agents.outcome import Act, Known, Limits, Outcome
+from workbench.agents.outcome import Act, Limits, Outcome
 from workbench.agents.plan import Argument, Constant, Plan, PlannedStep, Reading, look
 from workbench.agents.planner import Planner
 from workbench.agents.quarantine import Quarantine
 from workbench.agents.run_state import RunState
 from workbench.agents.toolbox import Toolbox, given, told
 from workbench.core import AgentError, BudgetExceeded, LMError
-from workbench.lms import scope
-from workbench.safety import USER, Label, escape
-from workbench.tools import Call, Caller
+from workbench.safety import Label, escape
+from workbench.tools import Call
 
 
 class ReportWork(dspy.Signature):
@@ -41,8 +39,10 @@ class ReportWork(dspy.Signature):
     answer: str = dspy.OutputField()
 
 
-class PlanExecute(dspy.Module):
+class PlanExecute(ActingAgent):
     """Does requests by a plan. Safe under threads. Predictors: `report`, and those of `planner` and `quarantine`."""
+
+    pattern = "plan_execute"
 
     def __init__(
         self, toolbox: Toolbox, planner: Planner, quarantine: Quarantine, *, limits: Limits | None = None
@@ -60,38 +60,6 @@ class PlanExecute(dspy.Module):
         copied = PlanExecute(self.toolbox, self.planner.deepcopy(), self.quarantine.deepcopy(), limits=self.limits)
         copied.report = self.report.deepcopy()
         return copied
-
-    def run(
-        self, request: str, *, caller: Caller, occasion: str = "", label: Label = USER, known: Sequence[Known] = ()
-    ) -> Outcome:
-        """Do a request, as far as it goes; `label` is that of the request.
-
-        The planner is shown what is known beside the request: if anything of it is untrusted, so are the plan's
-        constants. Two equal calls for one occasion are one action, also across runs.
-
-        Raises: AgentError if the run can't be written down, or another goes on with it.
-        """
-        begun = self.toolbox.begin("plan_execute", request, caller=caller, occasion=occasion, label=label, known=known)
-        return self._go_on(begun)
-
-    def resume(self, run_id: str, *, caller: Caller) -> Outcome:
-        """Go on with a run that waits, was killed, or whose model could not be asked; of another, how it ended.
-
-        Raises: AgentError as `run` does, or if the caller has no such run.
-        """
-        state = self.toolbox.find("plan_execute", run_id, caller)
-        return state.ended or self._go_on(state)
-
-    def reply(self, run_id: str, text: str, *, caller: Caller, label: Label = USER) -> Outcome:
-        """Go on with a run that asked the user, now that they have answered.
-
-        Raises: AgentError as `resume` does, or if it has not asked.
-        """
-        return self._go_on(self.toolbox.reply("plan_execute", run_id, text, caller=caller, label=label))
-
-    def _go_on(self, state: RunState) -> Outcome:
-        with scope(tenant=state.caller.tenant):  # no tenant is given an answer that another paid for
-            return self._steps(state)
 
     def _steps(self, state: RunState) -> Outcome:
         planned = state if state.plan is not None else self._planned(state)

@@ -10,19 +10,16 @@ agents with information-flow control" (FIDES), whose planner's context carries o
 "Defeating prompt injections by design" (CaMeL).
 """
 
-from collections.abc import Sequence
-
 import dspy
 
+from workbench.agents.acting import ActingAgent
 from workbench.agents.actions import Action, Answer, Ask, CallTool, HandOver, action_schema
 from workbench.agents.asking import Question, Speaker
-from workbench.agents.outcome import Known, Limits, Outcome
+from workbench.agents.outcome import Limits, Outcome
 from workbench.agents.run_state import RunState
 from workbench.agents.toolbox import Toolbox, seen, told
 from workbench.core import BudgetExceeded, LMError
-from workbench.lms import scope
-from workbench.safety import USER, Label
-from workbench.tools import Call, Caller
+from workbench.tools import Call
 
 
 class NextAction(dspy.Signature):
@@ -40,8 +37,10 @@ class NextAction(dspy.Signature):
     action: str = dspy.OutputField()
 
 
-class ToolLoop(dspy.Module):
+class ToolLoop(ActingAgent):
     """Does requests with tools. Safe under threads. Predictor: `decide`."""
+
+    pattern = "tool_loop"
 
     def __init__(self, toolbox: Toolbox, speaker: Speaker, *, limits: Limits | None = None) -> None:
         super().__init__()
@@ -56,37 +55,6 @@ class ToolLoop(dspy.Module):
         copied = ToolLoop(self.toolbox, self.speaker, limits=self.limits)
         copied.decide = self.decide.deepcopy()
         return copied
-
-    def run(
-        self, request: str, *, caller: Caller, occasion: str = "", label: Label = USER, known: Sequence[Known] = ()
-    ) -> Outcome:
-        """Do a request, as far as it goes; `label` is that of the request.
-
-        Two equal calls for one occasion are one action, also across runs.
-
-        Raises: AgentError if the run can't be written down, or another goes on with it.
-        """
-        begun = self.toolbox.begin("tool_loop", request, caller=caller, occasion=occasion, label=label, known=known)
-        return self._go_on(begun)
-
-    def resume(self, run_id: str, *, caller: Caller) -> Outcome:
-        """Go on with a run that waits, was killed, or whose model could not be asked; of another, how it ended.
-
-        Raises: AgentError as `run` does, or if the caller has no such run.
-        """
-        state = self.toolbox.find("tool_loop", run_id, caller)
-        return state.ended or self._go_on(state)
-
-    def reply(self, run_id: str, text: str, *, caller: Caller, label: Label = USER) -> Outcome:
-        """Go on with a run that asked the user, now that they have answered.
-
-        Raises: AgentError as `resume` does, or if it has not asked.
-        """
-        return self._go_on(self.toolbox.reply("tool_loop", run_id, text, caller=caller, label=label))
-
-    def _go_on(self, state: RunState) -> Outcome:
-        with scope(tenant=state.caller.tenant):  # no tenant is given an answer that another paid for
-            return self._steps(state)
 
     def _steps(self, state: RunState) -> Outcome:
         while True:
