@@ -177,16 +177,16 @@ def meet(contest: Contest) -> tuple[Trail, list[Trail]]:
 
 
 def lines(task: str, ours: Trail, peers: Sequence[Trail]) -> list[tuple[str, str, str, str, str]]:
-    """Task, peer, unit, what was measured, and whether that meets the target."""
+    """Whether what was measured meets the target, the task, the peer, the unit, and how many times ours it took."""
     found = []
     for peer in peers:
         if not gained(peer):
-            found.append((task, peer.name, "", peer.failed or "no better than the start: nothing to reach", "shown"))
+            found.append(("shown", task, peer.name, "", peer.failed or "no better than the start"))
             continue
         for unit in UNITS:
             ratio = ratio_of(peer, ours, unit)
             met = ratio.value >= LEAST and ratio.low > 1
-            found.append((task, peer.name, unit, str(ratio), "met" if met else "MISSED"))
+            found.append(("met" if met else "MISSED", task, peer.name, unit, str(ratio)))
     return found
 
 
@@ -205,9 +205,9 @@ def measure_real() -> tuple[bool, dict[str, object]]:
             print(render_table(("searcher", "held-out score after so many calls", "calls", "tokens"), rows))
             found += lines(problem.name, ours, peers)
             written[problem.name] = {trail.name: _figures(trail) for trail in (ours, *peers)}
-    print(render_table(("task", "peer", "unit", f"times ours, target {LEAST:g}", ""), found))
+    print(render_table(("", "task", "peer", "unit", f"times ours, target {LEAST:g}"), found))
     print("label: embedded model, real requests; BFCL v4 (Apache-2.0), banking77 (CC BY 4.0)")
-    return all(line[-1] != "MISSED" for line in found), {"trails": written, "verdicts": found}
+    return all(line[0] != "MISSED" for line in found), {"trails": written, "verdicts": found}
 
 
 def _row(trail: Trail) -> tuple[str, str, str, str]:

@@ -180,7 +180,7 @@ def test_a_peer_that_fails_is_shown_with_what_it_had(tmp_path: File, monkeypatch
     broken = contest.peer(Peer("broken", "random search", programs=-4))
 
     assert broken.failed.startswith("dspy's optimizer failed")
-    assert [line[-2:] for line in lines("codes", broken, [broken])] == [(broken.failed, "shown")]
+    assert [(line[0], line[-1]) for line in lines("codes", broken, [broken])] == [("shown", broken.failed)]
 
 
 def trail(name: str, *steps: tuple[int, tuple[float, ...]]) -> Trail:
@@ -194,7 +194,7 @@ def test_a_peer_that_gains_nothing_is_no_victory() -> None:
     idle = trail("idle", (10, (0.0, 1.0)), (20, (1.0, 0.0)))
 
     assert not gained(idle)
-    assert [line[-1] for line in lines("task", idle, [idle])] == ["shown"]
+    assert [line[0] for line in lines("task", idle, [idle])] == ["shown"]
 
 
 def test_the_held_out_cases_give_ratio_and_interval() -> None:
@@ -203,5 +203,5 @@ def test_the_held_out_cases_give_ratio_and_interval() -> None:
     theirs, ours = trail("peer", (10, start), (100, (1.0,) * 8)), trail("ours", (10, start), (50, (1.0,) * 8))
 
     assert ratio_of(theirs, ours, "calls") == Ratio(2, 2, 2)
-    assert [line[-1] for line in lines("task", ours, [theirs])] == ["met", "met"]
-    assert [line[-1] for line in lines("task", theirs, [ours])] == ["MISSED", "MISSED"]
+    assert [line[0] for line in lines("task", ours, [theirs])] == ["met", "met"]
+    assert [line[0] for line in lines("task", theirs, [ours])] == ["MISSED", "MISSED"]

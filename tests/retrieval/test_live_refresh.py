@@ -98,6 +98,25 @@ def test_a_refreshed_index_answers_as_a_new_one(lived: tuple[LiveIndex, list[Doc
     assert _answers(anew) == _answers(index)
 
 
+def test_it_does_so_where_codes_choose_what_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 300 vectors in segments of any size seven are looked at: those of one segment, though not the best."""
+    monkeypatch.setattr("workbench.retrieval.flat.LEAST_CANDIDATES", 7)
+    monkeypatch.setattr("workbench.retrieval.flat.PER_HIT", 1)
+    monkeypatch.setattr("workbench.retrieval.live_segment.FEWEST", 50)
+    texts = [" ".join(Random(number).choices(WORDS, k=12)) for number in range(300)]
+    documents = [Document(doc_id=f"d{number}", text=text) for number, text in enumerate(texts)]
+    refreshed, anew = (_new(tmp_path / name, "dense") for name in ("refreshed", "anew"))
+    for start, stop in ((0, 180), (180, 240), (240, 250), (250, 300)):
+        update(refreshed, documents[start:stop])
+    update(anew, documents)
+    coarse = _answers(anew)
+
+    assert len(refreshed.current().parts) > 1 == len(anew.current().parts)
+    assert coarse == _answers(refreshed)
+    monkeypatch.setattr("workbench.retrieval.flat.LEAST_CANDIDATES", 300)
+    assert coarse != _answers(anew)
+
+
 def test_a_compacted_index_answers_the_same(lived: tuple[LiveIndex, list[Document]], tmp_path: Path) -> None:
     """Compacting moves documents, and no answer."""
     index, living = lived

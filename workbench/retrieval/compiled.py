@@ -37,14 +37,17 @@ def _ones(word: np.uint64) -> np.uint64:
 
 
 @_compiled
-def nearest_codes(
-    codes: NDArray[np.uint64], query: NDArray[np.uint64], allowed: NDArray[np.bool_], wanted: int
-) -> NDArray[np.int64]:
-    """See `flat_numpy.nearest_codes`; the number of words has to be a multiple of six."""
+def near_codes(
+    codes: NDArray[np.uint64],
+    query: NDArray[np.uint64],
+    allowed: NDArray[np.bool_],
+    wanted: int,
+    counts: NDArray[np.int64],
+) -> tuple[NDArray[np.int64], NDArray[np.uint16]]:
+    """See `flat_numpy.near_codes`; the number of words has to be a multiple of six."""
     words, rows = codes.shape
     found, distances = np.empty(rows, dtype=np.int64), np.empty(rows, dtype=np.uint16)
-    counts = np.zeros(64 * words + 1, dtype=np.int64)
-    farthest, within, filled = 64 * words, 0, 0
+    farthest, within, filled = 64 * words, counts.sum(), 0
     block = np.empty(_BLOCK, dtype=np.uint16)
     for start in range(0, rows, _BLOCK):
         size = min(_BLOCK, rows - start)
@@ -56,12 +59,12 @@ def nearest_codes(
                 found[filled], distances[filled] = start + row, block[row]
                 counts[block[row]] += 1
                 within, filled = within + 1, filled + 1
-        # What is farther than enough rows that were seen can't be among the nearest, here and in later blocks.
+        # What is farther than enough rows that were seen can't be among the nearest, here and in what comes later.
         while within - counts[farthest] >= wanted:
             within -= counts[farthest]
             farthest -= 1
-    nearest: NDArray[np.int64] = found[:filled][distances[:filled] <= farthest]
-    return nearest
+    near = distances[:filled] <= farthest
+    return found[:filled][near], distances[:filled][near]
 
 
 @_compiled

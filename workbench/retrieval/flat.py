@@ -1,7 +1,6 @@
 """Vectors on disk, all of them looked at for each query, in three steps from coarse to fine.
 
-    codes.npy     uint64 (words, rows)       a bit per dimension: is the value above the centre?      in memory
-    centre.npy    float32 (dimensions)       the mean of all rows                                     in memory
+    signs.npy     uint64 (words, rows)       a bit per dimension: is the value above zero?            in memory
     scales.npy    float32 (2, rows)          the step of a row's whole numbers, and their error       in memory
     int8.npy      int8 (rows, dimensions)    the row in whole numbers from -127 to 127                mapped
     f16.npy       float16 (rows, dimensions) the row                                                  mapped
@@ -10,10 +9,15 @@ The bits choose candidates, the whole numbers thin them out, and what is left is
 rows. Only the first step can lose a row: the second keeps every candidate that its error bound can't rule out. Few
 rows, or few that the caller may see, skip the first step, so a narrow filter is answered exactly.
 
+A row's code is its own: nothing in it depends on the rows beside it, and what is chosen by codes depends on no order.
+So rows that lie in several indexes are answered as if they lay in one (`nearest`), which a centre of all rows in place
+of zero would not allow.
+
 Why no graph (HNSW): it takes many times as long to build, can't be appended to for the price of what is new, and loses
 most of what it should find under a narrow filter.
 """
 
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
@@ -40,10 +44,24 @@ _HALF_ERROR = 6e-4
 """What float16 leaves out of a row of length 1: 2 ** -11 of it, and a little for values too small for that."""
 
 
+class Coded(Protocol):
+    """Rows whose codes are at hand."""
+
+    @property
+    def codes(self) -> NDArray[np.uint64]:
+        """A row per word of 64 bits and a column per vector, as `code` makes them."""
+        ...
+
+
 class _Loops(Protocol):
-    def nearest_codes(
-        self, codes: NDArray[np.uint64], query: NDArray[np.uint64], allowed: NDArray[np.bool_], wanted: int
-    ) -> NDArray[np.int64]: ...
+    def near_codes(
+        self,
+        codes: NDArray[np.uint64],
+        query: NDArray[np.uint64],
+        allowed: NDArray[np.bool_],
+        wanted: int,
+        counts: NDArray[np.int64],
+    ) -> tuple[NDArray[np.int64], NDArray[np.uint16]]: ...
 
     def products(
         self, rows: NDArray[np.int8], positions: NDArray[np.int64], query: NDArray[np.int16]
@@ -69,22 +87,19 @@ def write_flat(folder: Path, vectors: Vectors) -> None:
 
 def _write(folder: Path, vectors: Vectors) -> None:
     rows, dimensions = vectors.shape
-    starts = range(0, rows, _BLOCK)
-    sums = sum(vectors[start : start + _BLOCK].sum(axis=0, dtype=np.float64) for start in starts)
-    centre = (sums / rows).astype(np.float32)
     codes = np.empty((_words(dimensions), rows), dtype=np.uint64)
     scales = np.empty((2, rows), dtype=np.float32)
     whole = _new(folder / "int8.npy", "int8", vectors.shape)
     halves = _new(folder / "f16.npy", "float16", vectors.shape)
-    for start in starts:
+    for start in range(0, rows, _BLOCK):
         part = slice(start, start + _BLOCK)
         _check_lengths(vectors[part], start)
-        codes[:, part] = _code(vectors[part], centre).T
+        codes[:, part] = code(vectors[part])
         halves[part] = vectors[part]
         scales[0, part], whole[part], scales[1, part] = _quantize(vectors[part])
     whole.flush()
     halves.flush()
-    for name, values in (("codes", codes), ("centre", centre), ("scales", scales)):
+    for name, values in (("signs", codes), ("scales", scales)):
         np.save(folder / f"{name}.npy", values, allow_pickle=False)
 
 
@@ -93,8 +108,7 @@ class Flat:
 
     def __init__(self, folder: Path) -> None:
         with boundary(RetrievalError, f"flat index {str(folder)!r}"):
-            self._codes: NDArray[np.uint64] = np.load(folder / "codes.npy", allow_pickle=False)
-            self._centre: Vectors = np.load(folder / "centre.npy", allow_pickle=False)
+            self.codes: NDArray[np.uint64] = np.load(folder / "signs.npy", allow_pickle=False)
             self._scales: Vectors = np.load(folder / "scales.npy", allow_pickle=False)
             # A plain array over the mapped file: numpy's own class for it is slow to take parts of.
             self._whole: NDArray[np.int8] = np.asarray(np.load(folder / "int8.npy", mmap_mode="r", allow_pickle=False))
@@ -102,7 +116,7 @@ class Flat:
                 np.load(folder / "f16.npy", mmap_mode="r", allow_pickle=False)
             )
         self._check(folder)
-        self._everything = np.ones(self._codes.shape[1], dtype=np.bool_)
+        self._everything = np.ones(self.codes.shape[1], dtype=np.bool_)
         self._loops = _loops(len(self))
         self.search(self._halves[0].astype(np.float32), 1)  # the first search loads compiled code: not a caller's
 
@@ -129,18 +143,17 @@ class Flat:
         Raises: RetrievalError if k is less than 1, or query or `allowed` are of another size than the index.
         """
         self._check_request(query, k, allowed)
-        candidates = self._candidates(query, max(LEAST_CANDIDATES, PER_HIT * k), allowed)
+        [candidates] = nearest([self], [self._everything if allowed is None else allowed], query, k)
+        return self.rank(candidates, query, k)
+
+    def rank(
+        self, candidates: NDArray[np.int64], query: Vectors, k: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Of the rows at these positions the k nearest, exactly, as `search` tells them."""
         positions = self._thin_out(candidates, query, k)
         cosines = np.round(self._halves[positions].astype(np.float64) @ query.astype(np.float64), 6)
         best = np.lexsort((positions, -cosines))[:k]
         return positions[best], cosines[best].astype(np.float32)
-
-    def _candidates(self, query: Vectors, wanted: int, allowed: NDArray[np.bool_] | None) -> NDArray[np.int64]:
-        seen = self._everything if allowed is None else allowed
-        if np.count_nonzero(seen) <= wanted:
-            return np.flatnonzero(seen)
-        code = _code(query[np.newaxis], self._centre)[0]
-        return self._loops.nearest_codes(self._codes, code, seen, wanted)
 
     def _thin_out(self, positions: NDArray[np.int64], query: Vectors, k: int) -> NDArray[np.int64]:
         """Those of the candidates that can be among the best k, by the largest error their whole numbers can make."""
@@ -157,8 +170,8 @@ class Flat:
 
     def _check(self, folder: Path) -> None:
         rows, dimensions = self._halves.shape
-        shapes = [self._whole.shape, self._codes.shape, self._scales.shape, self._centre.shape]
-        expected = [(rows, dimensions), (_words(dimensions), rows), (2, rows), (dimensions,)]
+        shapes = [self._whole.shape, self.codes.shape, self._scales.shape]
+        expected = [(rows, dimensions), (_words(dimensions), rows), (2, rows)]
         if shapes != expected:
             raise RetrievalError(
                 f"flat index {str(folder)!r}: its files have shapes {shapes}, expected {expected} beside "
@@ -166,12 +179,39 @@ class Flat:
             )
 
     def _check_request(self, query: Vectors, k: int, allowed: NDArray[np.bool_] | None) -> None:
-        if k < 1 or query.shape != self._centre.shape or (allowed is not None and allowed.shape != (len(self),)):
+        if k < 1 or query.shape != self._halves.shape[1:] or (allowed is not None and allowed.shape != (len(self),)):
             rows = "all" if allowed is None else str(allowed.shape)
             raise RetrievalError(
-                f"search among {len(self)} rows of {len(self._centre)} dimensions: k is {k}, the query {query.shape}, "
-                f"allowed rows {rows}; ask for at least 1, with sizes that fit"
+                f"search among {len(self)} rows of {self._halves.shape[1]} dimensions: k is {k}, the query "
+                f"{query.shape}, allowed rows {rows}; ask for at least 1, with sizes that fit"
             )
+
+
+def nearest(
+    indexes: Sequence[Coded], allowed: Sequence[NDArray[np.bool_]], query: Vectors, k: int
+) -> list[NDArray[np.int64]]:
+    """For each of some indexes the positions of the rows that the codes choose for k hits, as if they were one index.
+
+    Over all of them max(`LEAST_CANDIDATES`, `PER_HIT` * k) of those allowed, and with the last of them all that are as
+    far away; all, if no more are allowed.
+    """
+    wanted, counted = max(LEAST_CANDIDATES, PER_HIT * k), sum(np.count_nonzero(seen) for seen in allowed)
+    if counted <= wanted:
+        return [np.flatnonzero(seen) for seen in allowed]
+    asked, loops = code(query[np.newaxis])[:, 0].copy(), _loops(sum(len(seen) for seen in allowed))
+    counts = np.zeros(64 * len(asked) + 1, dtype=np.int64)
+    found = [
+        loops.near_codes(index.codes, asked, seen, wanted, counts) for index, seen in zip(indexes, allowed, strict=True)
+    ]
+    farthest = int(np.searchsorted(np.cumsum(counts), wanted))
+    return [positions[distances <= farthest] for positions, distances in found]
+
+
+def code(rows: NDArray[np.floating]) -> NDArray[np.uint64]:
+    """The codes of rows: a row per word of 64 bits, a column per vector."""
+    bits = np.packbits(rows > 0, axis=1, bitorder="little").view("<u8")
+    padded: NDArray[np.uint64] = np.pad(bits, ((0, 0), (0, _words(rows.shape[1]) - bits.shape[1]))).T
+    return padded
 
 
 def _loops(rows: int) -> _Loops:
@@ -185,11 +225,6 @@ def _loops(rows: int) -> _Loops:
 def _words(dimensions: int) -> int:
     """Words of a code: compiled loops take six at a time, so there are empty ones at the end."""
     return -(-dimensions // 384) * 6
-
-
-def _code(vectors: Vectors, centre: Vectors) -> NDArray[np.uint64]:
-    bits = np.packbits(vectors > centre, axis=1, bitorder="little").view("<u8")
-    return np.pad(bits, ((0, 0), (0, _words(len(centre)) - bits.shape[1])))
 
 
 def _quantize(rows: Vectors) -> tuple[Vectors, NDArray[np.int8], Vectors]:

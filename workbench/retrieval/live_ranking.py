@@ -11,6 +11,7 @@ from workbench.retrieval.index import Hit, Vectors
 from workbench.retrieval.live_access import Mask
 from workbench.retrieval.live_feedback import move_vector, weigh_query
 from workbench.retrieval.live_generation import Found, Generation, Spot
+from workbench.retrieval.live_vectors import near
 from workbench.retrieval.live_words import Scores, best_words, score_words
 from workbench.retrieval.view import View
 
@@ -68,11 +69,11 @@ def _find(
     """The best by words and by meanings, where each stands, and what each has of both."""
     meanings = [] if vector is None else generation.best(_near(generation, vector, allowed, depth), depth)
     spots = {generation.doc_id(spot): spot for spot, _ in (*said.best, *meanings)}
-    near = {generation.doc_id(spot): _six(value) for spot, value in meanings}
-    only_said = {} if vector is None else {name: spot for name, spot in spots.items() if name not in near}
+    meant = {generation.doc_id(spot): _six(value) for spot, value in meanings}
+    only_said = {} if vector is None else {name: spot for name, spot in spots.items() if name not in meant}
     return spots, Candidates(
         words=[(generation.doc_id(spot), value) for spot, value in said.best],
-        meanings=[*near.items()],
+        meanings=[*meant.items()],
         bm25={name: float(said.scores[spot.part][spot.place]) for name, spot in spots.items()} if said.scores else {},
         cosines={name: _cosine(generation, spot, vector) for name, spot in only_said.items() if vector is not None},
     )
@@ -85,11 +86,10 @@ def _moved(hit: Hit, cosine: float) -> Hit:
 
 
 def _near(generation: Generation, vector: Vectors, allowed: Sequence[Mask], depth: int) -> list[Found]:
-    found = []
-    for part, mask in zip(generation.parts, allowed, strict=True):
-        assert part.segment.vectors is not None
-        found.append(Found(*part.segment.vectors.near(vector, depth, mask)))
-    return found
+    segments = [part.segment.vectors for part in generation.parts]
+    held = [one for one in segments if one is not None]
+    assert len(held) == len(segments), "an index of meanings has vectors in every segment"
+    return [Found(*one) for one in near(held, allowed, vector, depth)]
 
 
 def _cosine(generation: Generation, spot: Spot, vector: Vectors) -> float:

@@ -1,18 +1,20 @@
 """Vectors of a segment: half-precision rows, and over many of them a flat index that is quick to search.
 
 A few rows are compared one by one: that takes less time than a flat index takes to open. Rows are rounded before they
-are first used, so that a merged segment holds the same bits as one that is built anew.
+are first used, so that a merged segment holds the same bits as one that is built anew. All segments are asked at once:
+which rows are looked at does not depend on how they are spread over segments, so neither does what is found.
 """
 
 import os
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.retrieval.flat import Flat, write_flat
+from workbench.retrieval.flat import Flat, code, nearest, write_flat
 from workbench.retrieval.index import Vectors
 from workbench.retrieval.live_access import Mask
 from workbench.retrieval.live_manifest import sync_folder
@@ -41,12 +43,20 @@ class SegmentVectors:
         )
         self._lock = threading.Lock()
         self._doubles: NDArray[np.float64] | None = None
+        self._codes: NDArray[np.uint64] | None = None if self._flat is None else self._flat.codes
 
-    def near(self, query: Vectors, k: int, allowed: Mask) -> Near:
-        """The k nearest of those that are allowed; fewer if fewer are."""
+    @property
+    def codes(self) -> NDArray[np.uint64]:
+        """Of all rows, as `nearest` asks for them."""
+        with self._lock:
+            if self._codes is None:
+                self._codes = code(self.rows)
+            return self._codes
+
+    def rank(self, places: NDArray[np.int64], query: Vectors, k: int) -> Near:
+        """The k nearest of some documents; fewer if they are."""
         if self._flat is not None:
-            return Near(*self._flat.search(query, k, allowed=allowed))
-        places = np.flatnonzero(allowed)
+            return Near(*self._flat.rank(places, query, k))
         cosines = self.cosines(query, places)
         order = np.argsort(-cosines, kind="stable")[:k]
         return Near(places[order], cosines[order])
@@ -61,6 +71,12 @@ class SegmentVectors:
             if self._doubles is None:
                 self._doubles = self.rows.astype(np.float64)
             return self._doubles
+
+
+def near(segments: Sequence[SegmentVectors], allowed: Sequence[Mask], query: Vectors, k: int) -> list[Near]:
+    """For each segment the documents among the k nearest of all that are allowed, and maybe others that are farther."""
+    chosen = nearest(segments, allowed, query, k)
+    return [segment.rank(places, query, k) for segment, places in zip(segments, chosen, strict=True)]
 
 
 def halve(vectors: Vectors) -> Halves:
