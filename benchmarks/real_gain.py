@@ -19,8 +19,8 @@ Rules of the comparison:
 - After a first full run with seed 7 the portfolio was changed (its members' parts had been too small to try anything
   whole), `tune_retrieval` joined and the test of `tool_calling` grew from 60 to 90 cases. After three more full runs of
   `tool_calling` with seed 7 races were changed (who enters, what a candidate is taken to cost, when the leader is
-  finished): with that seed figures are in-sample for them since. Seed 8 was run once, after all of it. With its 90 cases
-  of `tool_calling` a gain of 0.03 could not be told from none, so the test grew to 180, and seed 9 was run once.
+  finished): with that seed figures are in-sample for them since. Seed 8 was run once, after all of it. With its 90
+  cases of `tool_calling` a gain of 0.03 could not be told from none, so the test grew to 180, and seed 9 was run once.
 
 Label: measured with the embedded model on real requests. Data: Berkeley Function-Calling Leaderboard v4 (Apache-2.0);
 banking77, Casanueva et al. 2020 (CC BY 4.0).
