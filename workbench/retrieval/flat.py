@@ -107,7 +107,7 @@ class Flat:
     """A flat index that is open for searching. Safe under threads; uses one per search."""
 
     def __init__(self, folder: Path) -> None:
-        with boundary(RetrievalError, f"flat index {str(folder)!r}"):
+        with boundary(RetrievalError, f"flat index {str(folder)!r}: can't be opened; build the index again"):
             self.codes: NDArray[np.uint64] = np.load(folder / "signs.npy", allow_pickle=False)
             self._scales: Vectors = np.load(folder / "scales.npy", allow_pickle=False)
             # A plain array over the mapped file: numpy's own class for it is slow to take parts of.
