@@ -198,10 +198,11 @@ def nearest(
     wanted, counted = max(LEAST_CANDIDATES, PER_HIT * k), sum(np.count_nonzero(seen) for seen in allowed)
     if counted <= wanted:
         return [np.flatnonzero(seen) for seen in allowed]
-    asked, loops = code(query[np.newaxis])[:, 0].copy(), _loops(sum(len(seen) for seen in allowed))
+    asked, loops = code(query[np.newaxis])[:, 0], _loops(sum(len(seen) for seen in allowed))
     counts = np.zeros(64 * len(asked) + 1, dtype=np.int64)
+    masks = [np.broadcast_to(seen, seen.shape) for seen in allowed]  # read-only ones, for the same reason as in `code`
     found = [
-        loops.near_codes(index.codes, asked, seen, wanted, counts) for index, seen in zip(indexes, allowed, strict=True)
+        loops.near_codes(index.codes, asked, mask, wanted, counts) for index, mask in zip(indexes, masks, strict=True)
     ]
     farthest = int(np.searchsorted(np.cumsum(counts), wanted))
     return [positions[distances <= farthest] for positions, distances in found]
@@ -210,8 +211,8 @@ def nearest(
 def code(rows: NDArray[np.floating]) -> NDArray[np.uint64]:
     """The codes of rows: a row per word of 64 bits, a column per vector."""
     bits = np.packbits(rows > 0, axis=1, bitorder="little").view("<u8")
-    padded: NDArray[np.uint64] = np.pad(bits, ((0, 0), (0, _words(rows.shape[1]) - bits.shape[1]))).T
-    return padded
+    # In one order in memory wherever it comes from, or compiled loops are compiled once more.
+    return np.ascontiguousarray(np.pad(bits, ((0, 0), (0, _words(rows.shape[1]) - bits.shape[1]))).T)
 
 
 def _loops(rows: int) -> _Loops:
