@@ -121,7 +121,7 @@ def test_what_was_erased_is_named_and_the_log_still_verifies(log: Path) -> None:
 
 
 def test_what_is_older_goes_and_the_log_still_verifies(log: Path) -> None:
-    """By tenant, and a second time there is nothing to do."""
+    """By tenant, and a second time there is nothing to do; a tenant of whom nothing is kept is named."""
     keys, anchor = log.parent / "keys", log.parent / "anchor"
     ago = {days: (datetime.now(UTC) - timedelta(days=days)).isoformat() for days in (1, 40)}
     chained = ChainedLog(log, AuditKeys(keys), anchor=anchor)
@@ -129,11 +129,12 @@ def test_what_is_older_goes_and_the_log_still_verifies(log: Path) -> None:
         chained.append(entry(number, tenant, ago[days]))
     chained.close()
     words = ("retain", log, "--keys", keys, "--anchor", anchor, "--days", "30", "--for", "other=60")
-    first, second = invoke(*words, "--json"), invoke(*words)
+    first, second, misspelt = invoke(*words, "--json"), invoke(*words), invoke(*words, "--for", "acne=7")
     states = [json.loads(line)["state"] for line in invoke("export", log, "--keys", keys).stdout.splitlines()]
 
     assert [("acme", 1)] == [(one["tenant"], one["keys"]) for one in json.loads(first.stdout)]
-    assert (0, "nothing is older\n") == (second.exit_code, second.stdout)
+    assert (0, "nothing is older\n", "") == (second.exit_code, second.stdout, second.stderr)
+    assert (0, "nothing is kept of tenant 'acne': its --for changes nothing\n") == (misspelt.exit_code, misspelt.stderr)
     assert ["kept", "erased", "kept"] == states[4:]
     assert 0 == invoke("verify", log, "--anchor", anchor).exit_code
 

@@ -117,12 +117,16 @@ def retain_log(  # noqa: PLR0913, PLR0917 - a command's options are its paramete
 
     from workbench.cli.gate_state import open_state
     from workbench.cli.render import show, table
-    from workbench.tools import ChainedLog, open_keys, read_schedule, retain
+    from workbench.tools import ChainedLog, kept_tenants, open_keys, read_schedule, retain
 
     schedule = read_schedule(days, other or ())
     log = ChainedLog(folder, open_keys(keys), anchor=anchor)
     try:
         opened = open_state(state) if state is not None else None
+        kept = kept_tenants(log=log, state=opened)
+        for tenant in schedule.tenants:
+            if tenant not in kept:
+                sys.stderr.write(f"nothing is kept of tenant {tenant!r}: its --for changes nothing\n")
         found = retain(schedule, log=log, state=opened, today=datetime.now(UTC).date())
     finally:
         log.close()

@@ -28,7 +28,7 @@ from workbench.tools.passage import AuditLog
 from workbench.tools.policy import Policy, read_policy
 from workbench.tools.policy_reading import Explanation, Reading, explain_call
 from workbench.tools.rehearsal import DryRun, dry_run
-from workbench.tools.retention import Forgotten, Schedule, forget, read_schedule, retain
+from workbench.tools.retention import Forgotten, Schedule, forget, kept_tenants, read_schedule, retain
 from workbench.tools.state import State, is_url
 from workbench.tools.state_engine import Statements
 from workbench.tools.switch import Position, Switch
@@ -96,6 +96,7 @@ __all__ = [
     "forget",
     "imported",
     "is_url",
+    "kept_tenants",
     "open_keys",
     "pins",
     "read",

@@ -94,14 +94,19 @@ def retain(schedule: Schedule, *, log: ChainedLog, state: State | None, today: d
 
     A second time there is nothing left to do. Raises: ToolError if it fails on the way: then do it again.
     """
+    found = [_forget(one, schedule.before(one, today), log, state) for one in kept_tenants(log=log, state=state)]
+    if state is not None:
+        state.purge()
+    return tuple(one for one in found if one.keys or one.results or one.approvals)
+
+
+def kept_tenants(*, log: ChainedLog, state: State | None) -> tuple[str, ...]:
+    """The tenants of whom there is anything, by name."""
     tenants = {key.tenant for key in log.keys.all()}
     if state is not None:
         rows = state.change("SELECT tenant FROM actions UNION SELECT tenant FROM approvals", ())
         tenants |= {str(row[0]) for row in rows}
-    found = [_forget(one, schedule.before(one, today), log, state) for one in sorted(tenants)]
-    if state is not None:
-        state.purge()
-    return tuple(one for one in found if one.keys or one.results or one.approvals)
+    return tuple(sorted(tenants))
 
 
 def _forget(tenant: str, before: str | None, log: ChainedLog, state: State | None) -> Forgotten:
