@@ -1,6 +1,7 @@
 """`workbench audit`: the log of what agents did."""
 
 import sys
+from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -123,13 +124,16 @@ def retain_log(  # noqa: PLR0913, PLR0917 - a command's options are its paramete
     log = ChainedLog(folder, open_keys(keys), anchor=anchor)
     try:
         opened = open_state(state) if state is not None else None
-        kept = kept_tenants(log=log, state=opened)
-        for tenant in schedule.tenants:
-            if tenant not in kept:
-                sys.stderr.write(f"nothing is kept of tenant {tenant!r}: its --for changes nothing\n")
+        _name_strangers(schedule.tenants, kept_tenants(log=log, state=opened))
         found = retain(schedule, log=log, state=opened, today=datetime.now(UTC).date())
     finally:
         log.close()
     heads = ("tenant", "before", "keys", "results", "approvals")
     rows = [[ascii(getattr(one, head)).strip("'") for head in heads] for one in found]
     show(table(heads, rows) if rows else "nothing is older", [*found], as_json=as_json)
+
+
+def _name_strangers(tenants: Iterable[str], kept: Container[str]) -> None:
+    for tenant in tenants:
+        if tenant not in kept:
+            sys.stderr.write(f"nothing is kept of tenant {tenant!r}: its --for changes nothing\n")
