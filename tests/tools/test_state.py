@@ -347,7 +347,8 @@ def test_an_owner_is_alive_by_its_lock_or_until_its_lease_ends(postgres: str, mo
         held = alive()
         with server.session() as session:
             session.ask(
-                "SELECT pg_terminate_backend(pid, 30000) FROM pg_locks WHERE locktype = 'advisory' AND objid::bigint = ?",
+                "SELECT pg_terminate_backend(pid, 30000) FROM pg_locks "
+                "WHERE locktype = 'advisory' AND objid::bigint = ?",
                 (int(owner.name.rpartition("-")[2], 16) & 0xFFFFFFFF,),
             )
         lost = alive()
