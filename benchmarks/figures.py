@@ -18,6 +18,12 @@ class Figure:
     met: bool | None = None
 
 
+def memory_kib(field: str) -> int:
+    """A field of this process's memory, such as "VmRSS", in KiB. Source: proc(5)."""
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{field}:"))
+
+
 def conclude(figures: Sequence[Figure], file: Path | None, *, digits: int = 3) -> int:
     """Print the table, write the figures to a file if one is named; the exit code: 0 if every target is met, else 1."""
     words = {True: "met", False: "MISSED", None: ""}

@@ -20,7 +20,7 @@ Rules of the comparison:
   whole), `tune_retrieval` joined and the test of `tool_calling` grew from 60 to 90 cases. After three more full runs of
   `tool_calling` with seed 7 races were changed (who enters, what a candidate is taken to cost, when the leader is
   finished): with that seed figures are in-sample for them since. Seed 8 was run once, after all of it; with its 90
-  cases of `tool_calling` a gain of 0.03 could not be told from none, so the test grew to 180, and seed 9 was run once.
+  cases of `tool_calling` the portfolio's gain could not be told from none. So the test grew to 180, and seed 9 was run.
 
 Label: measured with the embedded model on real requests. Data: Berkeley Function-Calling Leaderboard v4 (Apache-2.0);
 banking77, Casanueva et al. 2020 (CC BY 4.0).

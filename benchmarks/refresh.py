@@ -26,7 +26,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.figures import Figure, conclude
+from benchmarks.figures import Figure, conclude, memory_kib
 from benchmarks.passages import GROUPS, LICENCE, DrawnVectors, passages, queries
 from benchmarks.refresh_kills import Killed, Synced, kill_often, watch_syncs
 from workbench.core import Document, WorkbenchError, stream
@@ -214,12 +214,6 @@ def crash_figures(killed: Killed, synced: Synced) -> list[Figure]:
     ]
 
 
-def own_gigabytes() -> float:
-    """Memory of this process that is not a copy of a file. Source: proc(5), RssAnon."""
-    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-    return next(float(line.split()[1]) for line in lines if line.startswith("RssAnon:")) / 1e6
-
-
 def main(arguments: Sequence[str]) -> int:
     """Measure, print, and say by the exit code whether every target is met."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.refresh", description=__doc__.split("\n")[0])
@@ -240,7 +234,7 @@ def main(arguments: Sequence[str]) -> int:
     gigabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     figures += [
         Figure("memory at most, GB", gigabytes, f"less than {MOST_GIGABYTES:g}", gigabytes < MOST_GIGABYTES),
-        Figure("  at the end without the pages of mapped files, GB", own_gigabytes()),
+        Figure("  at the end without the pages of mapped files, GB", memory_kib("RssAnon") / 1e6),
     ]
     print(f"synthetic passages of real words, drawn vectors; {LICENCE}")
     return conclude(figures, options.json)

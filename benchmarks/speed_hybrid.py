@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.figures import Figure
+from benchmarks.figures import Figure, memory_kib
 from benchmarks.speed_texts import claims, embedder, sentences, spliced
 from benchmarks.speed_times import Times, take_times
 from workbench.retrieval import Embedder, analyze, reciprocal_rank_fusion
@@ -66,13 +66,6 @@ class Engine:
         return reciprocal_rank_fusion(rankings, constant=60.0)[:10]
 
 
-def _gigabytes() -> float:
-    for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) / 1024**2
-    return 0.0
-
-
 def main(folder: str, count: str) -> None:
     """Build, answer, and print what was measured."""
     engine = Engine(Path(folder), int(count), embedder())
@@ -80,7 +73,11 @@ def main(folder: str, count: str) -> None:
     for query in queries[-20:]:
         engine.search(query)
     times = take_times(engine.search, queries)
-    measured = {"times": asdict(times), "gigabytes": _gigabytes(), "postings": engine.postings.bytes / 1024**3}
+    measured = {
+        "times": asdict(times),
+        "gigabytes": memory_kib("VmRSS") / 1024**2,
+        "postings": engine.postings.bytes / 1024**3,
+    }
     print(json.dumps(measured))
 
 

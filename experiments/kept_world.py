@@ -54,8 +54,12 @@ class KeptWorld(Generic[W]):
         if path.exists():
             self._take(read_record(path, Changes))
 
-    def once(self, key: str, reach: Callable[[], Iterable[Place]], change: Callable[[], Place]) -> dict[str, JsonValue]:
+    def once(
+        self, key: str, reach: Callable[[], Iterable[Place]], change: Callable[[], BaseModel]
+    ) -> dict[str, JsonValue]:
         """Do it unless it is done; it is done when the file says so. `reach` are all things that it may change.
+
+        The answer is the thing that `change` gives back, one of these, as it is when this is called.
 
         Raises: whatever `change` does, or DataError if the file can't be written; then nothing is changed.
         """
@@ -63,7 +67,8 @@ class KeptWorld(Generic[W]):
             if key not in self._done:
                 before = {place: self._copy(place) for place in reach()}
                 try:
-                    done = {**self._done, key: change()}
+                    answer = change()
+                    done = {**self._done, key: next(place for place in before if self._find(place) is answer)}
                     changed = self._changed | {place for place, one in before.items() if self._find(place) != one}
                     self._write(changed, done)
                 except BaseException:

@@ -224,11 +224,7 @@ class Airline:
                 *(Place("flights", leg.flight_number) for leg in legs),
             ]
 
-        def done() -> Place:
-            changed = change()
-            return Place("reservations", changed.reservation_id) if isinstance(changed, Reservation) else reach()[0]
-
-        return self._kept.once(attempt.key, reach, done)
+        return self._kept.once(attempt.key, reach, change)
 
     def _customer(self, attempt: Attempt) -> Customer:
         if attempt.principal not in self.world.users:

@@ -11,9 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, JsonValue
+from pydantic import JsonValue
 
-from experiments.kept_world import Closed, Kept, KeptWorld, Place, shown
+from experiments.kept_world import Kept, KeptWorld, Place, shown
+from experiments.support_desk.records import Address, Customer, Item, Method, Order, Payment, Variant, World
 from workbench.datasets import default_cache, fetch, load_registry
 from workbench.tools import Attempt, Facts, NotDone, Tool, declare
 
@@ -27,90 +28,6 @@ Topic = Literal[
     "User",
 ]
 CENT = 0.005
-
-
-class Variant(Kept):
-    """What can be bought of a product."""
-
-    item_id: str
-    available: bool
-    price: float
-    options: dict[str, str]
-
-
-class Product(Kept):
-    """A kind of thing."""
-
-    name: str
-    product_id: str
-    variants: dict[str, Variant]
-
-
-class Item(Kept):
-    """A thing in an order."""
-
-    name: str
-    product_id: str
-    item_id: str
-    price: float
-    options: dict[str, str]
-
-
-class Address(Closed):
-    """Where things are sent."""
-
-    address1: str
-    address2: str
-    city: str
-    state: str
-    country: str
-    zip: str
-
-
-class Payment(BaseModel):
-    """Money that went one way or the other."""
-
-    transaction_type: Literal["payment", "refund"]
-    amount: float
-    payment_method_id: str
-
-
-class Order(Kept):
-    """An order."""
-
-    order_id: str
-    user_id: str
-    address: Address
-    items: list[Item]
-    status: str
-    payment_history: list[Payment]
-
-
-class Method(Kept):
-    """How a customer pays; gift cards alone have a balance."""
-
-    source: str
-    id: str
-    balance: float | None = None
-
-
-class Customer(Kept):
-    """A customer."""
-
-    user_id: str
-    name: dict[str, str]
-    address: Address
-    email: str
-    payment_methods: dict[str, Method]
-    orders: list[str]
-
-
-class World(BaseModel):
-    """All there is."""
-
-    products: dict[str, Product]
-    users: dict[str, Customer]
-    orders: dict[str, Order]
 
 
 class Shop:
@@ -308,11 +225,7 @@ class Shop:
             orders = (name for name, one in self.world.orders.items() if one.user_id == attempt.principal)
             return [Place("users", attempt.principal), *(Place("orders", name) for name in orders)]
 
-        def done() -> Place:
-            changed = change()
-            return Place("orders", changed.order_id) if isinstance(changed, Order) else reach()[0]
-
-        return self._kept.once(attempt.key, reach, done)
+        return self._kept.once(attempt.key, reach, change)
 
     def _customer(self, attempt: Attempt) -> Customer:
         if attempt.principal not in self.world.users:

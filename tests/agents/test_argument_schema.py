@@ -136,6 +136,7 @@ NOTHING = {"type": "null"}
         ),
         ({"anyOf": [{"const": "a", "type": "string"}, {"type": "null"}]}, {"anyOf": [A, NOTHING]}),
         ({"type": "string", "anyOf": []}, SHORT),
+        ({"anyOf": [{"const": "a"}, {"type": "null"}]}, {"anyOf": [{"const": "a"}, NOTHING]}),
     ],
 )  # fmt: skip
 def test_a_choice_of_types_stays_a_choice(declared: JsonValue, expected: JsonValue) -> None:

@@ -4,14 +4,12 @@ from collections.abc import Iterable, Mapping
 
 from pydantic import Field, JsonValue
 
-from workbench.agents.schema import argument_schema
+from workbench.agents.schema import argument_schema, typed
 from workbench.core import Record
 from workbench.tools import Tool
 
 MOST_WRITTEN = 1000
 """Characters of an answer or a question."""
-TYPED = {"type", "anyOf", "oneOf"}
-"""The words of a schema that say of what type a value is."""
 
 
 class CallTool(Record):
@@ -79,5 +77,5 @@ def _arguments(tool: Tool) -> dict[str, JsonValue]:
     bounded = schema["properties"]
     if not isinstance(bounded, dict):
         return schema
-    own = {name: said for name, said in tool.spec.properties.items() if not TYPED & set(said)}
+    own = {name: said for name, said in tool.spec.properties.items() if not typed(said)}
     return {**schema, "properties": {**bounded, **own}}

@@ -36,6 +36,9 @@ _BOUNDS: Mapping[str, Mapping[str, JsonValue]] = {
 }
 
 
+_CHOICES = ("anyOf", "oneOf")
+
+
 def argument_schema(tool: ToolSpec, which: Arguments) -> dict[str, JsonValue]:
     """The schema of a call's arguments: required ones first, nothing else allowed, everything bounded."""
     required = [name for name in tool.required if name in tool.properties]
@@ -50,7 +53,7 @@ def argument_schema(tool: ToolSpec, which: Arguments) -> dict[str, JsonValue]:
 
 def _bounded(declared: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
     if choices := _choices(declared):
-        return {"anyOf": [_bounded(one) for one in choices]}
+        return {"anyOf": [_bounded(one) if typed(one) else dict(one) for one in choices]}
     if declared.get("type") == "null":
         return {"type": "null"}
     kind = JSON_TYPES.get(str(declared.get("type", "string")), "string")
@@ -65,9 +68,14 @@ def _bounded(declared: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
     return {"type": kind, **_BOUNDS.get(kind, {})}
 
 
+def typed(declared: Mapping[str, JsonValue]) -> bool:
+    """Whether a schema says of what type a value is, or of which it may be."""
+    return not {"type", *_CHOICES}.isdisjoint(declared)
+
+
 def _choices(declared: Mapping[str, JsonValue]) -> list[Mapping[str, JsonValue]]:
     """What it may be one of, such as an integer or nothing; none if it is one thing."""
-    for name in ("anyOf", "oneOf"):
+    for name in _CHOICES:
         if isinstance(listed := declared.get(name), list):
             return [one for one in listed if isinstance(one, dict)]
     kinds = declared.get("type")

@@ -1,7 +1,7 @@
 """`workbench audit`: the log of what agents did."""
 
 import sys
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Collection, Container
 from pathlib import Path
 from typing import Annotated
 
@@ -124,7 +124,7 @@ def retain_log(  # noqa: PLR0913, PLR0917 - a command's options are its paramete
     log = ChainedLog(folder, open_keys(keys), anchor=anchor)
     try:
         opened = open_state(state) if state is not None else None
-        _name_strangers(schedule.tenants, kept_tenants(log=log, state=opened))
+        _name_strangers(schedule.tenants, lambda: kept_tenants(log=log, state=opened))
         found = retain(schedule, log=log, state=opened, today=datetime.now(UTC).date())
     finally:
         log.close()
@@ -133,7 +133,9 @@ def retain_log(  # noqa: PLR0913, PLR0917 - a command's options are its paramete
     show(table(heads, rows) if rows else "nothing is older", [*found], as_json=as_json)
 
 
-def _name_strangers(tenants: Iterable[str], kept: Container[str]) -> None:
+def _name_strangers(tenants: Collection[str], kept: Callable[[], Container[str]]) -> None:
+    """Who is kept is looked up only if somebody is named."""
+    known = kept() if tenants else ()
     for tenant in tenants:
-        if tenant not in kept:
+        if tenant not in known:
             sys.stderr.write(f"nothing is kept of tenant {tenant!r}: its --for changes nothing\n")

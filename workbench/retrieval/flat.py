@@ -10,8 +10,8 @@ rows. Only the first step can lose a row: the second keeps every candidate that 
 rows, or few that the caller may see, skip the first step, so a narrow filter is answered exactly.
 
 A row's code is its own: nothing in it depends on the rows beside it, and what is chosen by codes depends on no order.
-So rows that lie in several indexes are answered as if they lay in one (`nearest`), which a centre of all rows in place
-of zero would not allow.
+So rows that lie in several indexes are answered as if they lay in one (`choose_rows`), which a centre of all rows in
+place of zero would not allow.
 
 Why no graph (HNSW): it takes many times as long to build, can't be appended to for the price of what is new, and loses
 most of what it should find under a narrow filter.
@@ -143,7 +143,7 @@ class Flat:
         Raises: RetrievalError if k is less than 1, or query or `allowed` are of another size than the index.
         """
         self._check_request(query, k, allowed)
-        [candidates] = nearest([self], [self._everything if allowed is None else allowed], query, k)
+        [candidates] = choose_rows([self], [self._everything if allowed is None else allowed], query, k)
         return self.rank(candidates, query, k)
 
     def rank(
@@ -187,7 +187,7 @@ class Flat:
             )
 
 
-def nearest(
+def choose_rows(
     indexes: Sequence[Coded], allowed: Sequence[NDArray[np.bool_]], query: Vectors, k: int
 ) -> list[NDArray[np.int64]]:
     """For each of some indexes the positions of the rows that the codes choose for k hits, as if they were one index.

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.retrieval.flat import Flat, code, nearest, write_flat
+from workbench.retrieval.flat import Flat, choose_rows, code, write_flat
 from workbench.retrieval.index import Vectors
 from workbench.retrieval.live_access import Mask
 from workbench.retrieval.live_manifest import sync_folder
@@ -47,7 +47,7 @@ class SegmentVectors:
 
     @property
     def codes(self) -> NDArray[np.uint64]:
-        """Of all rows, as `nearest` asks for them."""
+        """Of all rows, as `choose_rows` asks for them."""
         with self._lock:
             if self._codes is None:
                 self._codes = code(self.rows)
@@ -75,7 +75,7 @@ class SegmentVectors:
 
 def near(segments: Sequence[SegmentVectors], allowed: Sequence[Mask], query: Vectors, k: int) -> list[Near]:
     """For each segment the documents among the k nearest of all that are allowed, and maybe others that are farther."""
-    chosen = nearest(segments, allowed, query, k)
+    chosen = choose_rows(segments, allowed, query, k)
     return [segment.rank(places, query, k) for segment, places in zip(segments, chosen, strict=True)]
 
 
