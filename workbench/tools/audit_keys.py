@@ -50,6 +50,7 @@ class AuditKeys:
         Raises: ToolError if it can't be read or written.
         """
         self.folder = folder
+        self._tenants = str(folder / "tenants")
         with boundary(ToolError, f"audit keys {str(folder)!r}: can't be opened"):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             (folder / "tenants").mkdir(exist_ok=True, mode=0o700)
@@ -64,7 +65,7 @@ class AuditKeys:
 
     def epoch(self) -> int:
         """Another number after any key was destroyed, in whatever process."""
-        return os.stat(self.folder / "tenants").st_mtime_ns
+        return os.stat(self._tenants).st_mtime_ns
 
     def current(self, tenant: str, day: str) -> DataKey:
         """The key for a tenant's entries of a day, made where there is none.

@@ -60,7 +60,7 @@ class Policy:
 
         Raises: ToolError if they can't be evaluated, which is a denial as well.
         """
-        relevant = self._slices.of(tool, call.caller.roles)
+        relevant = self._slices.of(tool, call.caller)
         allowed, deciding = self._ask(tool, call, self._context(tool, call, flow, approved=False), relevant)
         if allowed:
             return Decision(judgement="allowed", policies=deciding)

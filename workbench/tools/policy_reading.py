@@ -68,7 +68,7 @@ class _Alone(Policy):
 
     def satisfied(self, tool: Tool, call: Call, found: Flow, *, approved: bool) -> bool:
         """Whether its head and its conditions are met."""
-        relevant = self._slices.of(tool, call.caller.roles)
+        relevant = self._slices.of(tool, call.caller)
         _, deciding = self._ask(tool, call, self._context(tool, call, found, approved=approved), relevant)
         return bool(deciding)
 

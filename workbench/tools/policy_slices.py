@@ -1,12 +1,12 @@
-"""Slices: for a tool and a caller's roles, the policies that could apply; leaving out the others changes nothing.
+"""Slices: for a tool, a caller's roles and tenant, the policies that could apply; without the others nothing changes.
 
-A policy is left out only if its head names other actions, or a role that the caller lacks: then Cedar would find it not
-satisfied. Source: Cutler et al. 2024, "Cedar: a new language for expressive, fast, safe, and analyzable authorization",
-section 4.3 (policy slicing is sound).
+A policy is left out only if its head names other actions, a role that the caller lacks or another tenant: then Cedar
+would find it not satisfied. Source: Cutler et al. 2024, "Cedar: a new language for expressive, fast, safe, and
+analyzable authorization", section 4.3 (policy slicing is sound).
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -14,11 +14,12 @@ import cedarpy
 from pydantic import JsonValue, TypeAdapter
 
 from workbench.core import boundary
+from workbench.tools.call import Caller
 from workbench.tools.errors import ToolError
 from workbench.tools.tool import Tool
 
 _POLICIES = TypeAdapter(dict[str, dict[str, JsonValue]])
-_SLICES = 4096  # of tools and sets of roles
+_SLICES = 4096  # of tools, sets of roles, and tenants that a head names
 
 
 @dataclass(frozen=True)
@@ -36,32 +37,43 @@ class Slices:
     def __init__(self, policies: Mapping[str, Mapping[str, JsonValue]], names: Mapping[str, str]) -> None:
         self._policies = policies
         self._names = names
+        heads = [policy[part] for policy in policies.values() for part in ("principal", "resource")]
+        self._tenants = frozenset(name for head in heads for kind, name in _named(head) if kind == "Tenant")
         self._of = lru_cache(maxsize=_SLICES)(self._slice)
         self.ids = tuple(sorted(names.values()))
 
-    def of(self, tool: Tool, roles: tuple[str, ...]) -> Slice:
-        """The policies that could apply to a tool's calls by somebody in these roles."""
-        return self._of(tool.spec.name, tool.facts.effect, roles)
+    def of(self, tool: Tool, caller: Caller) -> Slice:
+        """The policies that could apply to a tool's calls by a caller."""
+        tenant = caller.tenant if caller.tenant in self._tenants else ""  # those whom no head names are alike
+        return self._of(tool.spec.name, tool.facts.effect, caller.roles, tenant)
 
-    def _slice(self, action: str, effect: str, roles: tuple[str, ...]) -> Slice:
+    def _slice(self, action: str, effect: str, roles: tuple[str, ...], tenant: str) -> Slice:
+        members: Mapping[str, Collection[str]] = {"Action": (action, effect), "Role": roles, "Tenant": (tenant,)}
         kept = {
             key: policy
             for key, policy in self._policies.items()
-            if _speaks_of(policy["action"], "Action", (action, effect))
-            and _speaks_of(policy["principal"], "Role", roles)
+            if all(_speaks_of(policy[part], members) for part in ("principal", "action", "resource"))
         }
         text = json.dumps({"staticPolicies": kept, "templates": {}, "templateLinks": []})
         return Slice(policies=cedarpy.PolicySet.from_json_str(text), names=self._names)
 
 
-def _speaks_of(head: JsonValue, kind: str, names: tuple[str, ...]) -> bool:
-    """False only if this part of a policy's head can't match one of these entities or their members."""
+def _speaks_of(head: JsonValue, members: Mapping[str, Collection[str]]) -> bool:
+    """False only if this part of a policy's head can't match one of these entities; of other kinds nothing is known."""
+    named = _named(head)
+    return not named or any(kind not in members or name in members[kind] for kind, name in named)
+
+
+def _named(head: JsonValue) -> list[tuple[str, str]]:
+    """The kinds and names of the entities of which a part of a head must match one; none if it may match any."""
     if not isinstance(head, dict) or head.get("op") not in {"==", "in"}:
-        return True
+        return []
     several = head.get("entities")
     entities = several if isinstance(several, list) else [head.get("entity")]
-    told = [(one.get("type"), one.get("id")) for one in entities if isinstance(one, dict)]
-    return len(told) < len(entities) or any(found != kind or name in names for found, name in told)
+    told = [
+        (str(one["type"]), str(one["id"])) for one in entities if isinstance(one, dict) and {"type", "id"} <= set(one)
+    ]
+    return told if len(told) == len(entities) else []
 
 
 def read_slices(text: str, where: str) -> Slices:
